@@ -1,0 +1,158 @@
+"""What an accuracy run leaves behind once all points are there: tables, figures, `result.json`, a summary."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.accuracy_request import EXPERIMENT, AccuracyRequest
+from experiments.accuracy_results import (
+    Evaluated,
+    Evaluation,
+    cost_summary,
+    iso_accuracy,
+    layer_summary,
+    losses,
+    plateau,
+    rotation_saving,
+)
+from experiments.accuracy_settings import Setting
+from experiments.digital_machines import digital_machines
+from experiments.runs import RESULT_FILE
+from experiments.tables import write_table
+
+if TYPE_CHECKING:
+    from experiments.progress import Progress
+    from photonics.work import Work
+
+
+def write_output(request: AccuracyRequest, work: "Work", evaluated: Sequence[Evaluated], progress: "Progress") -> Path:
+    """Write tables, figures drawn from them, and last `result.json`, whose path is returned; print a summary."""
+    from experiments.accuracy_plot import draw
+    from experiments.accuracy_summary import print_summary
+
+    result = summarise(request, work, evaluated)
+    write_tables(request.folder.path, result, evaluated)
+    progress.note("drawing")
+    draw(request.folder.path)
+    path = request.folder.write_json(RESULT_FILE, result)
+    print_summary(result)
+    return path
+
+
+def summarise(request: AccuracyRequest, work: "Work", evaluated: Sequence[Evaluated]) -> dict[str, Any]:
+    """The content of `result.json`: SI units, energies per token of the text that was read."""
+    config = request.config
+    power_max_w = float(request.engine_file.values["source.power_max_w"])
+    points = [
+        _point(request, work, at_rotation.engine, setting, evaluation, layers, power_max_w)
+        for at_rotation in evaluated
+        for setting, evaluation, layers in at_rotation.points
+    ]
+    macs_per_token = work.macs / (config.windows * config.context)
+    digital_nll_nats = evaluated[0].points[0][1].digital_nll_nats
+    iso = iso_accuracy(points, power_max_w)
+    return {
+        "experiment": EXPERIMENT,
+        "config": request.options,
+        "seed": config.seed,
+        "text": dict(request.folder.document["text"]),
+        "model": {**request.folder.document["model"], "parameters": request.checkpoint.config.parameters},
+        "macs_per_token": macs_per_token,
+        "baseline": {**losses(digital_nll_nats), "tokens": int(digital_nll_nats.size)},
+        "points": points,
+        "iso_accuracy": iso,
+        "rotation_saving": rotation_saving(iso),
+        "converter_floor": [
+            {"rotate": at_rotation.rotate, **at_rotation.explanations[-1][1].summary()} for at_rotation in evaluated
+        ],
+        "plateau": [_plateau(at_rotation) for at_rotation in evaluated],
+        "source_power_max_w": power_max_w,
+        "digital_machines": _machines(macs_per_token),
+    }
+
+
+def _point(
+    request: AccuracyRequest,
+    work: "Work",
+    engine: Any,
+    setting: Setting,
+    evaluation: Evaluation,
+    layers: Mapping[str, np.ndarray],
+    power_max_w: float,
+) -> dict[str, Any]:
+    config = request.config
+    tokens = config.windows * config.context
+    at_power = setting.apply(engine)
+    cost = at_power.cost(work, panels=config.panels, digital=config.digital)
+    reloaded = at_power.cost(work, panels=1, digital=config.digital)
+    assert setting.laser_power_w is not None, "points of the sweep have a power"
+    return {
+        "laser_power_w": setting.laser_power_w,
+        "rotate": bool(engine.encoding.rotate),
+        "seed": config.seed,
+        **evaluation.summary(),
+        **cost_summary(cost, tokens),
+        "energy_per_token_reloaded_j": float(reloaded.total_energy_j) / tokens,
+        **layer_summary(layers),
+        "beyond_power_max": setting.laser_power_w > power_max_w,
+    }
+
+
+def _plateau(at_rotation: Evaluated) -> dict[str, Any]:
+    setting, evaluation, _ = at_rotation.points[-1]
+    steps = [(s.removed or "", e.summary()["kl_nats"]) for s, e in at_rotation.explanations]
+    kl_nats = evaluation.summary()["kl_nats"]
+    return {"rotate": at_rotation.rotate, "laser_power_w": setting.laser_power_w, **plateau(kl_nats, steps)}
+
+
+def _machines(macs_per_token: float) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": machine.name,
+            "energy_per_op_j": machine.energy_per_op_j,
+            "energy_per_token_j": machine.energy_j(macs_per_token),
+            "scope": "rated chip power over peak rate, not at the wall",
+            "kind": machine.kind,
+            "source": machine.source,
+        }
+        for machine in digital_machines()
+    ]
+
+
+def write_tables(folder: Path, result: Mapping[str, Any], evaluated: Sequence[Evaluated]) -> None:
+    """Tables `points`, `energy`, `iso_accuracy`, `plateau`, `machines`, `windows` and `layers`, one row per thing."""
+    points = result["points"]
+    write_table(folder, "points", [{k: v for k, v in p.items() if k != "energy_breakdown_j"} for p in points])
+    energy = [
+        {**_key(point), "beyond_power_max": point["beyond_power_max"], "part": part, "energy_per_token_j": energy_j}
+        for point in points
+        for part, energy_j in point["energy_breakdown_j"].items()
+    ]
+    write_table(folder, "energy", energy)
+    write_table(folder, "iso_accuracy", result["iso_accuracy"])
+    causes = [
+        {**_key(row), "cause": cause, "kl_nats": kl_nats}
+        for row in result["plateau"]
+        for cause, kl_nats in row["causes"].items()
+    ]
+    write_table(folder, "plateau", causes)
+    write_table(folder, "machines", result["digital_machines"])
+    by_power = [(e.rotate, s.laser_power_w, ev, layers) for e in evaluated for s, ev, layers in e.points]
+    windows = [
+        {"rotate": rotate, "laser_power_w": power_w, **row}
+        for rotate, power_w, evaluation, _ in by_power
+        for row in evaluation.by_window()
+    ]
+    write_table(folder, "windows", windows)
+    layers_table = [
+        {"rotate": rotate, "laser_power_w": power_w, **{name: layers[name][i] for name in layers}}
+        for rotate, power_w, _, layers in by_power
+        for i in range(len(layers["layer"]))
+    ]
+    write_table(folder, "layers", layers_table)
+
+
+def _key(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"rotate": row["rotate"], "laser_power_w": row["laser_power_w"]}

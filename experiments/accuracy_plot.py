@@ -1,0 +1,241 @@
+"""Figures of an accuracy run, drawn from its tables alone: nothing is computed anew."""
+
+import io
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from experiments.runs import CONFIG_FILE, write_file
+from experiments.tables import read_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's colours, told apart by readers with any kind of colour vision.
+_ROTATED, _PLAIN, _MACHINE, _PLATEAU = "#0072B2", "#D55E00", "#666666", "#009E73"
+_STYLES = {True: (_ROTATED, "o", "rotated"), False: (_PLAIN, "s", "not rotated")}
+# P. Tol's muted scheme for the parts of the energy; small parts together are grey.
+_PARTS = ("#CC6677", "#332288", "#DDCC77", "#117733", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499")
+_OTHER, _OTHER_SHARE = "#BBBBBB", 0.02
+_ARROW_KL_NATS = 0.05
+# Below this a loss increase is noise on 1,024 tokens, and the axis becomes linear.
+_LINEAR_BELOW_NATS = 0.01
+
+_RC = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "exalight",
+}
+
+
+def draw(folder: Path) -> list[Path]:
+    """Draw `accuracy` and `energy`, as PNG and SVG each, from the tables in a run folder; returns the files."""
+    config = tomllib.loads((folder / CONFIG_FILE).read_text("utf-8"))["options"]
+    title = f"{Path(config['model']).name} on {Path(config['engine']).stem}"
+    if config.get("set"):
+        title += f" with {', '.join(config['set'])}"
+    points, energy, iso, plateau, machines = (
+        read_table(folder, name).to_dicts() for name in ("points", "energy", "iso_accuracy", "plateau", "machines")
+    )
+    with matplotlib.rc_context(_RC):
+        files = _save(accuracy_figure(points, iso, plateau, machines, title), folder, "accuracy")
+        return files + _save(energy_figure(energy, title), folder, "energy")
+
+
+def accuracy_figure(
+    points: Sequence[dict[str, Any]],
+    iso: Sequence[dict[str, Any]],
+    plateau: Sequence[dict[str, Any]],
+    machines: Sequence[dict[str, Any]],
+    title: str,
+) -> Figure:
+    """Loss increase and divergence against energy per token; arguments are rows of the tables of the same names."""
+    figure = Figure(figsize=(10.5, 4.8), layout="constrained")
+    loss, kl = figure.subplots(1, 2, sharex=True)
+    for rotate in dict.fromkeys(point["rotate"] for point in points):
+        chosen = sorted((p for p in points if p["rotate"] == rotate), key=lambda p: p["energy_per_token_j"])
+        _curve(loss, chosen, "loss_increase_nats", "standard_error_nats")
+        _curve(kl, [p for p in chosen if p["kl_nats"] > 0], "kl_nats", None)
+    loss.set_yscale("symlog", linthresh=_LINEAR_BELOW_NATS, linscale=0.5)
+    loss.axhline(0.0, color="black", linewidth=0.6)
+    if any(point["kl_nats"] > 0 for point in points):
+        kl.set_yscale("log")
+        _mark_plateau(kl, points, plateau)
+        _mark_saving(kl, iso)
+    loss.set_title("Loss increase over the digital model")
+    loss.set_ylabel("nats per token")
+    kl.set_title("Divergence from the digital model's predictions")
+    kl.set_ylabel("KL divergence (nats per token)")
+    for axes in (loss, kl):
+        axes.set_xscale("log")
+        axes.set_xlabel("energy per token at the wall (J)")
+        axes.grid(True, which="major", color="#dddddd", linewidth=0.5)
+        axes.set_axisbelow(True)
+        _mark_machines(axes, machines)
+    _mark_powers(kl, points)
+    handles, labels = loss.get_legend_handles_labels()
+    if any(point["beyond_power_max"] for point in points):
+        handles.append(loss.plot([], [], "o", color="black", markerfacecolor="white", linestyle="none")[0])
+        labels.append("more light than the source can give")
+    if machines:
+        handles.append(loss.plot([], [], color=_MACHINE, linestyle=":")[0])
+        labels.append("digital chips: rated power / peak rate, without memory, host or supply")
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+    return figure
+
+
+def _curve(axes: "Axes", points: Sequence[dict[str, Any]], value: str, error: str | None) -> None:
+    if not points:
+        return
+    colour, marker, label = _STYLES[points[0]["rotate"]]
+    x, y = [p["energy_per_token_j"] for p in points], [p[value] for p in points]
+    axes.plot(x, y, color=colour, linewidth=1.4, zorder=3)
+    if error is not None:
+        deviations = [p[error] or 0.0 for p in points]
+        axes.errorbar(x, y, yerr=deviations, color=colour, linestyle="none", capsize=2, linewidth=0.8, zorder=3)
+    faces = ["white" if p["beyond_power_max"] else colour for p in points]
+    axes.scatter(x, y, c=faces, edgecolors=colour, marker=marker, s=26, zorder=4)
+    axes.plot([], [], color=colour, marker=marker, label=label)
+
+
+def _mark_plateau(axes: "Axes", points: Sequence[dict[str, Any]], plateau: Sequence[dict[str, Any]]) -> None:
+    """A line at the divergence that more light does not lower, of the better rotate setting, and what sets it."""
+    settings = dict.fromkeys(row["rotate"] for row in plateau)
+    best = min(settings, key=lambda rotate: sum(row["kl_nats"] for row in plateau if row["rotate"] == rotate))
+    causes = {row["cause"]: row["kl_nats"] for row in plateau if row["rotate"] == best}
+    level, cause = sum(causes.values()), max(causes, key=lambda name: causes[name])
+    if level <= 0:
+        return
+    axes.axhline(level, color=_PLATEAU, linestyle="--", linewidth=1.0)
+    axes.annotate(
+        f"plateau {level:.2g} nats, set by {cause}",
+        (0.01, level),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, -3),
+        textcoords="offset points",
+        va="top",
+        color=_PLATEAU,
+    )
+    low = min(point["kl_nats"] for point in points if point["kl_nats"] > 0)
+    # Room for the words under the line.
+    axes.set_ylim(bottom=min(low, level) / 2.5)
+
+
+def _mark_saving(axes: "Axes", iso: Sequence[dict[str, Any]]) -> None:
+    """An arrow between the rotate settings at one divergence: the light that rotation saves."""
+    rows = {row["rotate"]: row for row in iso if row["kl_nats"] == _ARROW_KL_NATS and row["laser_power_w"]}
+    if set(rows) != {True, False}:
+        return
+    on, off = rows[True], rows[False]
+    ends = (on["energy_per_token_j"], off["energy_per_token_j"])
+    arrow = {"arrowstyle": "->", "color": "black", "linewidth": 1.0, "shrinkA": 2, "shrinkB": 2}
+    axes.annotate("", (ends[0], _ARROW_KL_NATS), (ends[1], _ARROW_KL_NATS), arrowprops=arrow, zorder=5)
+    axes.annotate(
+        f"rotation: {off['laser_power_w'] / on['laser_power_w']:.1f}x less light",
+        (max(ends), _ARROW_KL_NATS),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va="center",
+    )
+
+
+def _mark_machines(axes: "Axes", machines: Sequence[dict[str, Any]]) -> None:
+    for machine in machines:
+        x = machine["energy_per_token_j"]
+        axes.axvline(x, color=_MACHINE, linestyle=":", linewidth=1.0)
+        axes.annotate(
+            machine["name"],
+            (x, 0.99),
+            xycoords=("data", "axes fraction"),
+            xytext=(2, 0),
+            textcoords="offset points",
+            rotation=90,
+            ha="left",
+            va="top",
+            fontsize=7.5,
+            color=_MACHINE,
+        )
+
+
+def _mark_powers(axes: "Axes", points: Sequence[dict[str, Any]]) -> None:
+    """The laser power of a few points of the first curve, as what turns energy into light."""
+    first = [point for point in points if point["rotate"] == points[0]["rotate"] and point["kl_nats"] > 0]
+    # Not where the curve meets the line of the plateau and its words.
+    low = min((point["kl_nats"] for point in first), default=0.0)
+    for point in [point for point in first if point["kl_nats"] > 1.5 * low][::2]:
+        axes.annotate(
+            f"{point['laser_power_w'] * 1e3:.3g} mW",
+            (point["energy_per_token_j"], point["kl_nats"]),
+            xytext=(-5, -4),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            fontsize=7.5,
+            color=_STYLES[point["rotate"]][0],
+        )
+
+
+def energy_figure(energy: Sequence[dict[str, Any]], title: str) -> Figure:
+    """Energy per token by part against laser power, absolute and as shares; rows of the table `energy`."""
+    rotate = energy[0]["rotate"]
+    rows = [row for row in energy if row["rotate"] == rotate]
+    powers_w = sorted({row["laser_power_w"] for row in rows})
+    beyond = {row["laser_power_w"] for row in rows if row["beyond_power_max"]}
+    parts = _large_parts(rows, powers_w)
+    figure = Figure(figsize=(10.5, 4.4), layout="constrained")
+    absolute, share = figure.subplots(1, 2)
+    places = range(len(powers_w))
+    below, total = [0.0] * len(powers_w), [sum(column) for column in zip(*parts.values(), strict=True)]
+    for index, (part, values) in enumerate(parts.items()):
+        colour = _OTHER if part == "other" else _PARTS[index % len(_PARTS)]
+        absolute.bar(places, [v * 1e3 for v in values], 0.8, [b * 1e3 for b in below], color=colour, label=part)
+        heights, bottoms = ([100 * v / t for v, t in zip(vs, total, strict=True)] for vs in (values, below))
+        share.bar(places, heights, 0.8, bottoms, color=colour)
+        below = [b + v for b, v in zip(below, values, strict=True)]
+    absolute.set_title("Energy per token at the wall")
+    absolute.set_ylabel("energy per token (mJ)")
+    share.set_title("Share of each part")
+    share.set_ylabel("share (%)")
+    share.set_ylim(0, 100)
+    for axes in (absolute, share):
+        axes.set_xticks(list(places), [f"{power_w * 1e3:.3g}{'*' * (power_w in beyond)}" for power_w in powers_w])
+        axes.set_xlabel("laser power of one source (mW" + ("; * more than it can give)" if beyond else ")"))
+    handles, labels = absolute.get_legend_handles_labels()
+    figure.legend(handles[::-1], labels[::-1], loc="outside right center")
+    figure.suptitle(f"{title}, {_STYLES[rotate][2]}", x=0.01, ha="left", fontweight="bold")
+    return figure
+
+
+def _large_parts(rows: Sequence[dict[str, Any]], powers_w: Sequence[float]) -> dict[str, list[float]]:
+    """Energy of each part by power, largest part first; parts that are small everywhere are summed as "other"."""
+    table = {(row["part"], row["laser_power_w"]): row["energy_per_token_j"] for row in rows}
+    columns = {name: [table[name, p] for p in powers_w] for name in dict.fromkeys(row["part"] for row in rows)}
+    total = [sum(column) for column in zip(*columns.values(), strict=True)]
+    ranked = sorted(columns, key=lambda name: -max(v / t for v, t in zip(columns[name], total, strict=True)))
+    large = [n for n in ranked if max(v / t for v, t in zip(columns[n], total, strict=True)) > _OTHER_SHARE]
+    large = large[: len(_PARTS)]
+    parts = {name: columns[name] for name in large}
+    rest = [columns[name] for name in ranked if name not in parts]
+    if rest:
+        parts["other"] = [sum(column) for column in zip(*rest, strict=True)]
+    return parts
+
+
+def _save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    files = []
+    for kind, metadata in (("png", {}), ("svg", {"Date": None})):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind, dpi=160, metadata=metadata)
+        files.append(folder / f"{name}.{kind}")
+        write_file(files[-1], buffer.getvalue())
+    return files

@@ -1,0 +1,106 @@
+"""From the options of `exalight accuracy` to a request that can be met; refuses all others, without JAX."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.accuracy_config import CALIBRATION_TOKENS, AccuracyConfig, check_options, default_powers_w
+from experiments.errors import RequestError
+from experiments.runs import RunFolder, short_hash
+
+if TYPE_CHECKING:
+    from experiments.text import Sample
+    from models.transformer.checkpoint import Checkpoint
+    from photonics.catalogue import EngineFile
+
+EXPERIMENT = "accuracy"
+_RUNS = Path("runs")
+
+
+@dataclasses.dataclass(frozen=True)
+class AccuracyRequest:
+    """A checked request: everything that the run reads, and where it writes.
+
+    Attributes:
+        config: the options, with the laser powers of the sweep filled in, ascending.
+        engine_file: values and sources of the engine, overrides applied.
+        checkpoint: where the weights are, and the tokenizer.
+        sample: token ids to measure and to calibrate on.
+        folder: where results go.
+    """
+
+    config: AccuracyConfig
+    engine_file: "EngineFile"
+    checkpoint: "Checkpoint"
+    sample: "Sample"
+    folder: RunFolder
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options by name, as they stand in `config.toml` and `result.json`; `out` is not one of the run's."""
+        return options(self.config)
+
+
+def options(config: AccuracyConfig) -> dict[str, Any]:
+    """Options by name without `out`, which says where a run is and not what it is."""
+    values = dataclasses.asdict(config)
+    del values["out"]
+    return values
+
+
+def check_request(config: AccuracyConfig) -> AccuracyRequest:
+    """Check options, engine, text, model and folder, cheapest first. RequestError says what is wrong and where."""
+    check_options(config)
+    engine_file = checked_engine_file(config.engine, config.set)
+    powers_w = config.laser_power_w or default_powers_w(engine_file.values["operating_point.symbol_rate_hz"])
+    config = dataclasses.replace(config, laser_power_w=tuple(sorted(powers_w)))
+    from experiments.text import read_text, take_sample
+
+    measured = config.windows * config.context
+    text = read_text(config.text, measured + CALIBRATION_TOKENS)
+    checkpoint = _checked_model(config.model)
+    if config.context > checkpoint.config.context:
+        raise RequestError(
+            f"--context {config.context} is more than the {checkpoint.config.context} tokens that {config.model} was "
+            "trained for; give a shorter window"
+        )
+    sample = take_sample(
+        text,
+        lambda string: checkpoint.tokenizer.encode(string, add_special_tokens=False).ids,
+        measured,
+        CALIBRATION_TOKENS,
+    )
+    document = {
+        "experiment": EXPERIMENT,
+        "options": options(config),
+        "text": {"source": text.source, "sha256": text.sha256},
+        "model": {"sha256": checkpoint.sha256},
+        "engine": dict(engine_file.values),
+    }
+    path = Path(config.out) if config.out is not None else _RUNS / EXPERIMENT / short_hash(document)
+    folder = RunFolder(path, document)
+    folder.check()
+    return AccuracyRequest(config, engine_file, checkpoint, sample, folder)
+
+
+def checked_engine_file(name: str, overrides: tuple[str, ...]) -> "EngineFile":
+    """An engine file from the catalogue or a path with `--set` applied; RequestError where either is wrong."""
+    from photonics.catalogue import apply_overrides, read_engine_file
+
+    try:
+        return apply_overrides(read_engine_file(name), list(overrides))
+    except OSError as error:
+        raise RequestError(f"engine {name} cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise RequestError(str(error)) from error
+
+
+def _checked_model(source: str) -> "Checkpoint":
+    from models.transformer.load import check_source
+
+    try:
+        return check_source(source)
+    except OSError as error:
+        raise RequestError(f"--model {source} cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise RequestError(f"--model: {error}") from error

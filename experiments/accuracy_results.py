@@ -1,0 +1,183 @@
+"""From scored tokens and costs to the numbers of `result.json`; plain arithmetic on finished evaluations."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.accuracy_settings import ROUNDING, Setting
+
+if TYPE_CHECKING:
+    from photonics.cost import Cost
+    from photonics.engine import Engine
+
+KL_TARGETS_NATS = (0.02, 0.05, 0.1)
+"""Divergences for which the least light is sought: hardly to tell from digital, good, usable."""
+
+# exp of more overflows a double.
+_LOSS_MAX_NATS = 700.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Scores of one setting on all tokens: arrays (windows, time - 1), and the digital loss of the same tokens."""
+
+    nll_nats: np.ndarray
+    kl_nats: np.ndarray
+    agrees: np.ndarray
+    digital_nll_nats: np.ndarray
+
+    def summary(self) -> dict[str, Any]:
+        """Means over tokens.
+
+            loss = mean(-log q(token))      kl = mean_tokens sum_v p(v) log(p(v) / q(v))      p digital, q optical
+            standard error = std(-log q + log p of the same token) / sqrt(tokens)
+
+        The error is paired: the text is the same, so its own spread cancels. Tokens count as independent.
+        """
+        paired = (self.nll_nats - self.digital_nll_nats).ravel()
+        spread = float(np.std(paired, ddof=1)) / math.sqrt(paired.size) if paired.size > 1 else math.nan
+        kl_spread = float(np.std(self.kl_nats, ddof=1)) / math.sqrt(paired.size) if paired.size > 1 else math.nan
+        return {
+            **losses(self.nll_nats),
+            "loss_increase_nats": float(np.mean(paired, dtype=np.float64)),
+            "standard_error_nats": spread,
+            "kl_nats": float(np.mean(self.kl_nats, dtype=np.float64)),
+            "kl_standard_error_nats": kl_spread,
+            "top1_agreement": float(np.mean(self.agrees)),
+        }
+
+    def by_window(self) -> list[dict[str, Any]]:
+        """Means over the tokens of each window."""
+        return [
+            {
+                "window": index,
+                "loss_nats": float(np.mean(self.nll_nats[index])),
+                "digital_loss_nats": float(np.mean(self.digital_nll_nats[index])),
+                "kl_nats": float(np.mean(self.kl_nats[index])),
+                "top1_agreement": float(np.mean(self.agrees[index])),
+            }
+            for index in range(len(self.nll_nats))
+        ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluated:
+    """Everything that was found out at one rotate setting.
+
+    Attributes:
+        rotate: whether the contraction axis was rotated.
+        engine: the engine as asked for, with this rotate setting.
+        points: (setting, scores, layers) for each power of the sweep, ascending.
+        explanations: (setting, scores) for the states that explain the plateau, in order.
+    """
+
+    rotate: bool
+    engine: "Engine"
+    points: list[tuple[Setting, Evaluation, dict[str, np.ndarray]]]
+    explanations: list[tuple[Setting, Evaluation]]
+
+
+def losses(nll_nats: np.ndarray) -> dict[str, Any]:
+    """Mean loss and perplexity exp(loss), None where it overflows."""
+    loss = float(np.mean(nll_nats, dtype=np.float64))
+    return {"loss_nats": loss, "perplexity": math.exp(loss) if loss < _LOSS_MAX_NATS else None}
+
+
+def cost_summary(cost: "Cost", tokens: int) -> dict[str, Any]:
+    """Energy, power and efficiency of one setting, per token of the work that was counted.
+
+    launched_energy_per_mac_j is light sent out over MACs done optically; energy_per_mac_j the whole over all MACs.
+    """
+    parts = {part: float(energy_j) / tokens for part, energy_j in cost.energy_j.items()}
+    optical_macs = float(cost.optical_macs)
+    return {
+        # The sum of the parts as written, so that they add up to the last digit.
+        "energy_per_token_j": math.fsum(parts.values()),
+        "energy_per_mac_j": float(cost.total_energy_j) / float(cost.macs),
+        "launched_energy_per_mac_j": float(cost.launched_energy_j) / optical_macs,
+        "tops_per_w": float(cost.tops_per_w),
+        "power_w": float(cost.power_w),
+        "energy_breakdown_j": parts,
+    }
+
+
+def layer_summary(layers: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """photons_per_mac: photoelectrons of all layers over their MACs; snr_db: the mean over layers of the dB of each."""
+    return {
+        "photons_per_mac": float(np.average(layers["electrons_per_mac"], weights=layers["macs"])),
+        "snr_db": float(np.mean(layers["snr_db"])),
+    }
+
+
+def iso_accuracy(points: Sequence[Mapping[str, Any]], power_max_w: float) -> list[dict[str, Any]]:
+    """Least laser power and energy per token for each divergence, per rotate setting; None where it is not reached.
+
+    Between the last point above the target and the first from which the divergence stays below it, log KL is taken as
+    linear in log power; energy is linear in power. Where already the weakest point is good enough, that point is given
+    and `below_sweep` says so; `beyond_power_max` marks a power above `power_max_w`, which the source cannot give.
+    """
+    rows = []
+    for rotate in dict.fromkeys(point["rotate"] for point in points):
+        chosen = sorted((p for p in points if p["rotate"] == rotate), key=lambda p: p["laser_power_w"])
+        for target in KL_TARGETS_NATS:
+            least = _least(chosen, target)
+            power_w = least["laser_power_w"]
+            beyond = None if power_w is None else power_w > power_max_w
+            rows.append({"rotate": rotate, "kl_nats": target, **least, "beyond_power_max": beyond})
+    return rows
+
+
+def _least(points: Sequence[Mapping[str, Any]], target: float) -> dict[str, Any]:
+    first = len(points)
+    while first > 0 and points[first - 1]["kl_nats"] <= target:
+        first -= 1
+    if first == len(points):
+        return {"laser_power_w": None, "energy_per_token_j": None, "below_sweep": False}
+    good = points[first]
+    if first == 0:
+        power_w, energy_j = good["laser_power_w"], good["energy_per_token_j"]
+    else:
+        poor = points[first - 1]
+        low, high = math.log(poor["laser_power_w"]), math.log(good["laser_power_w"])
+        # An exact engine has no divergence at all; any small number stands for it here.
+        drop = math.log(poor["kl_nats"]) - math.log(max(good["kl_nats"], 1e-12))
+        power_w = math.exp(low + (high - low) * (math.log(poor["kl_nats"]) - math.log(target)) / drop)
+        share = (power_w - poor["laser_power_w"]) / (good["laser_power_w"] - poor["laser_power_w"])
+        energy_j = poor["energy_per_token_j"] + share * (good["energy_per_token_j"] - poor["energy_per_token_j"])
+    return {"laser_power_w": power_w, "energy_per_token_j": energy_j, "below_sweep": first == 0}
+
+
+def rotation_saving(iso: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Laser power and energy without rotation over those with it, at equal divergence; None where one is missing."""
+    by_setting = {(row["rotate"], row["kl_nats"]): row for row in iso}
+    rows = []
+    for target in dict.fromkeys(row["kl_nats"] for row in iso):
+        on, off = by_setting.get((True, target)), by_setting.get((False, target))
+        if on is None or off is None:
+            continue
+        ratios = {
+            name: off[key] / on[key] if on[key] and off[key] else None
+            for name, key in (("laser_power_ratio", "laser_power_w"), ("energy_ratio", "energy_per_token_j"))
+        }
+        # With one side at the edge of the sweep its true power is lower still.
+        exact = not (on["below_sweep"] or off["below_sweep"])
+        rows.append({"kl_nats": target, **ratios, "bounded_by_sweep": not exact})
+    return rows
+
+
+def plateau(kl_nats: float, steps: Sequence[tuple[str, float]]) -> dict[str, Any]:
+    """What the divergence at the highest power consists of, and its largest part.
+
+    `steps` are (cause, divergence once it is switched off as well), in order. The difference of neighbours is the share
+    of the cause, what remains at the end that of rounding and clipping; shares add up to the whole. Shares of a few
+    1e-3 nats are within the error of 1,024 tokens, and may come out negative.
+    """
+    causes, before = {}, kl_nats
+    for cause, after in steps:
+        causes[cause] = before - after
+        before = after
+    causes[ROUNDING] = before
+    return {"kl_nats": kl_nats, "causes": causes, "set_by": max(causes, key=lambda cause: causes[cause])}

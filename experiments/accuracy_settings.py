@@ -1,0 +1,81 @@
+"""The settings at which the optical model is evaluated: the sweep, and what is switched off to find its plateau."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from photonics.engine import Engine
+
+# The variance of shot noise relative to the signal falls with the power, that of readout noise with its square.
+_BRIGHTER = 1e4
+
+LIGHT, INTENSITY, CONVERTERS, RESIDUALS, ROUNDING = (
+    "shot and readout noise",
+    "source intensity noise",
+    "converter noise beyond rounding",
+    "residual errors of elements, rails and crosstalk",
+    "rounding and clipping",
+)
+"""What may set the plateau, in the order in which it is switched off; the last is what remains."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """One state of the engine in which the model is evaluated.
+
+    Attributes:
+        label: name of the stored point.
+        title: what it is, for people.
+        changes: fields of the engine by dotted path, other than those of the engine as asked for.
+        laser_power_w: for a point of the sweep, its power; None for a state that only explains the plateau.
+        removed: for such a state, the cause that is absent here and present in the state before.
+    """
+
+    label: str
+    title: str
+    changes: dict[str, Any]
+    laser_power_w: float | None = None
+    removed: str | None = None
+
+    @property
+    def reaches_panels(self) -> bool:
+        """Whether the weights have to be encoded anew."""
+        return any(path.startswith(("panel.", "optics.")) for path in self.changes)
+
+    def apply(self, engine: "Engine") -> "Engine":
+        """The engine in this state."""
+        return engine.replace(**self.changes)
+
+
+def sweep(powers_w: tuple[float, ...]) -> list[Setting]:
+    """One setting per laser power, in the order given."""
+    return [
+        Setting(f"power-{power_w!r}", f"{power_w * 1e3:.4g} mW", {"operating_point.laser_power_w": power_w}, power_w)
+        for power_w in powers_w
+    ]
+
+
+def explanations(engine: "Engine", power_w: float) -> list[Setting]:
+    """States that switch off, one after the other, what keeps the highest power from being exact.
+
+    The last has neither noise nor residual errors: rounding and clipping alone, the converter floor. Causes that the
+    engine does not have are left out. Element, rail and crosstalk errors go last because they are in the panels.
+    """
+    changes: dict[str, Any] = {"operating_point.laser_power_w": power_w * _BRIGHTER}
+    steps: list[tuple[str, dict[str, Any]]] = [(LIGHT, {})]
+    if engine.source.noise != "none":
+        steps.append((INTENSITY, {"source.rin_per_hz": 0.0}))
+    if not engine.adc.ideal:
+        steps.append((CONVERTERS, {"adc.enob_loss": 0.0}))
+    residuals: dict[str, Any] = {}
+    if engine.panel.fixed_pattern:
+        residuals |= {"panel.element_residual": 0.0, "panel.rail_residual": 0.0}
+    if engine.optics.crosstalk:
+        residuals["optics.crosstalk_residual"] = 0.0
+    if residuals:
+        steps.append((RESIDUALS, residuals))
+    settings = []
+    for index, (cause, more) in enumerate(steps):
+        changes = changes | more
+        settings.append(Setting(f"without-{index}", f"without {cause}", changes, removed=cause))
+    return settings

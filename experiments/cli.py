@@ -1,0 +1,210 @@
+"""The `exalight` command: options from dataclasses, wrong requests in one line, dispatch.
+
+Nothing here imports JAX, NumPy or matplotlib before a request has been found good.
+"""
+
+import contextlib
+import dataclasses
+import difflib
+import importlib.metadata
+import io
+import os
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+
+from experiments.accuracy_config import AccuracyConfig
+from experiments.engines_config import EnginesConfig
+from experiments.errors import RequestError, Stopped
+
+_CONFIGS = {"accuracy": AccuracyConfig, "engines": EnginesConfig}
+_DESCRIPTION = (
+    "What does it take to run transformer inference with light? "
+    "Accuracy of a real model and the energy it costs, from one set of device numbers. "
+    "Start with: exalight accuracy. Options of a command: exalight COMMAND --help. Version: exalight --version."
+)
+_Command = (
+    Annotated[AccuracyConfig, tyro.conf.subcommand(name="accuracy")]
+    | Annotated[EnginesConfig, tyro.conf.subcommand(name="engines")]
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; `argv` without the program name. Returns the exit status.
+
+    0 done, 1 the run failed or was stopped, 2 the request was wrong (one line on standard error, no traceback).
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv == ["--version"]:
+        print(f"exalight {importlib.metadata.version('exalight')}")
+        return 0
+    try:
+        return _run(_parse(argv), argv)
+    except _HelpShown:
+        return 0
+    except RequestError as error:
+        print(f"exalight: {one_line(str(error))}", file=sys.stderr)
+        return 2
+    except (Stopped, KeyboardInterrupt) as stop:
+        print(f"exalight: {one_line(str(stop)) or 'stopped'}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader of our output went away (exalight engines | head); keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception:
+        traceback.print_exc()
+        return 1
+
+
+def one_line(message: str) -> str:
+    """A message with every run of white space, line breaks included, as one space."""
+    return " ".join(message.split())
+
+
+class _HelpShown(Exception):
+    """The parser has printed a help text."""
+
+
+def _run(config: AccuracyConfig | EnginesConfig, argv: list[str]) -> int:
+    if isinstance(config, EnginesConfig):
+        from experiments.engines import show_engines
+
+        show_engines(config)
+        return 0
+    from experiments.accuracy_request import check_request
+
+    request = check_request(config)
+    from experiments.accuracy import run_accuracy
+
+    print(run_accuracy(request, argv))
+    return 0
+
+
+def _parse(argv: list[str]) -> AccuracyConfig | EnginesConfig:
+    """Options as a configuration object; RequestError for what cannot be parsed."""
+    helping = any(argument in ("-h", "--help") for argument in argv)
+    if not helping:
+        _check_names(argv)
+        argv = _gather(argv)
+    errors = io.StringIO()
+    # The parser breaks its messages to the width of the terminal, inside words where it must.
+    width = contextlib.nullcontext() if helping else _columns("10000")
+    try:
+        with contextlib.redirect_stderr(errors), width:
+            return tyro.cli(_Command, prog="exalight", description=_DESCRIPTION, args=argv)  # pyright: ignore
+    except SystemExit as end:
+        if not end.code:
+            raise _HelpShown from None
+        raise RequestError(_condense(errors.getvalue(), argv[0])) from None
+
+
+@contextlib.contextmanager
+def _columns(value: str):
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["COLUMNS"]
+        else:
+            os.environ["COLUMNS"] = before
+
+
+def _check_names(argv: list[str]) -> None:
+    """Refuse a missing or unknown command and unknown options, naming the nearest."""
+    if not argv:
+        raise RequestError(f"a command is missing; give one of {', '.join(_CONFIGS)}, or see exalight --help")
+    command = argv[0]
+    if command not in _CONFIGS:
+        if command.startswith("-"):
+            raise RequestError(
+                f"{command} stands before the command; write exalight COMMAND {command} ..., "
+                f"with one of {', '.join(_CONFIGS)}"
+            )
+        raise RequestError(
+            f"unknown command {command!r}{_nearest(command, _CONFIGS)} (commands: {', '.join(_CONFIGS)})"
+        )
+    options = _options(command)
+    for argument in argv[1:]:
+        name = argument.partition("=")[0]
+        if name.startswith("--") and name.replace("_", "-") not in options:
+            raise RequestError(
+                f"unknown option {name} of exalight {command}{_nearest(name, options)} "
+                f"(all options: exalight {command} --help)"
+            )
+
+
+def _options(command: str) -> list[str]:
+    fields = dataclasses.fields(_CONFIGS[command])
+    return [
+        f"--{field.name.replace('_', '-')}" for field in fields if not (command == "engines" and field.name == "name")
+    ]
+
+
+def _nearest(name: str, known: Sequence[str] | dict[str, type]) -> str:
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def _gather(argv: list[str]) -> list[str]:
+    """Repeated options with several values as one: `--set a --set b` becomes `--set a b`.
+
+    The parser would keep the last one only. Everything else stays where it is.
+    """
+    several = {"--set", "--digital", "--laser-power-w"} if argv[0] == "accuracy" else {"--set"}
+    kept, values, current = [], {}, None
+    for argument in argv:
+        name, equals, value = argument.partition("=")
+        if argument.startswith("--"):
+            current = name.replace("_", "-") if name.replace("_", "-") in several else None
+            if current is not None:
+                values.setdefault(current, [])
+                argument = value if equals else None
+        if current is None:
+            kept.append(argument)
+        elif argument is not None:
+            values[current].append(argument)
+    for name, parts in values.items():
+        if not parts:
+            raise RequestError(f"{name} needs a value; see exalight {argv[0]} --help")
+    return kept + [part for name, parts in values.items() for part in (name, *parts)]
+
+
+# The parser speaks of types; a user thinks of values.
+_REWORDED = (
+    (r"Error parsing (\S+): invalid literal for int\(\) with base 10: (.*)", r"\1 \2: expected a whole number"),
+    (r"Error parsing (\S+): could not convert string to float: (.*)", r"\1 \2: expected a number"),
+    (r"Error parsing (\S+): Could not find valid parse for arguments: \[(.*)\]", r"\1 \2: expected numbers"),
+    (
+        r"Error parsing (\S+): no type matching (?:\{None\}\|)?(\S+) could be instantiated from \[(.*?)\]\..*",
+        r"\1 \3: expected \2",
+    ),
+    (r"invalid choice (.*) for argument '(\S+)'\. Expected one of \((.*)\)", r"\2 \1: expected one of \3"),
+    (r"Missing value for argument '(\S+)'\..*", r"\1 needs a value"),
+    (r"Unrecognized options: (.*)", r"unexpected \1"),
+)
+
+
+def _condense(boxed: str, command: str) -> str:
+    """The parser's boxed message as one sentence: the part above the first rule, without frames."""
+    # Frames are drawn with ASCII where the output takes nothing else; then the title has a rule of its own.
+    lines = [line.strip("│| ") for line in boxed.splitlines()]
+    framed = boxed.lstrip().startswith("╭")
+    sections: list[list[str]] = [[]]
+    for line in lines:
+        if line and set(line) <= set("─-+"):
+            sections.append([])
+        elif line and line[0] not in "╭╰":
+            sections[-1].append(line)
+    filled = [section for section in sections if section]
+    body = filled[0 if framed or len(filled) < 2 else 1] if filled else ["the options could not be read"]
+    message = one_line(" ".join(body)).rstrip(".")
+    for pattern, wording in _REWORDED:
+        message = re.sub(f"^{pattern}$", wording, message)
+    return f"{message} (see exalight {command} --help)"

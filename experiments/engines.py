@@ -1,0 +1,149 @@
+"""The `exalight engines` command: the catalogue as a table, or one engine with its numbers and its budgets."""
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from experiments.accuracy_request import checked_engine_file
+from experiments.engines_config import EnginesConfig, check_options
+from experiments.words import engineering, output_console, plain_table
+from photonics.catalogue import EngineFile, build_engine, engine_names, read_engine_file
+from photonics.schema import DECIBELS, ROWS, Value
+
+if TYPE_CHECKING:
+    from photonics.engine import Engine
+
+_DECIBEL_OF = {decibel.path: decibel for decibel in DECIBELS.values()}
+
+
+def show_engines(config: EnginesConfig) -> None:
+    """Print the table of engines, or the one that `config` names; RequestError for a bad request."""
+    check_options(config)
+    console = output_console()
+    if config.name is None:
+        console.print(_catalogue())
+        console.print("\nNumbers, sources and budgets of one: exalight engines NAME")
+        return
+    overrides = config.set
+    if config.laser_power_w is not None:
+        overrides = (*overrides, f"operating_point.laser_power_w={config.laser_power_w!r}")
+    file = checked_engine_file(config.name, overrides)
+    engine = build_engine(file)
+    _heading(console, f"{file.name}: {file.title}", first=True)
+    if file.description:
+        console.print(Padding(" ".join(file.description.split()), (0, 0, 0, 2)))
+    _heading(console, "Parameters (what they are; kind and source of the value)")
+    console.print(_parameters(file, {row.path: row.meaning for row in engine.parameters()}))
+    _print_budgets(console, engine)
+
+
+def quantity(value: Value, unit: str) -> str:
+    """A value with its unit for reading: prefixes for simple units, plain numbers for ratios, yes and no."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    if unit in ("", "1"):
+        return f"{value:.6g}"
+    if unit.isalpha() and unit != "byte" and math.isfinite(value):
+        return engineering(float(value), unit)
+    return f"{value:.6g} {unit}"
+
+
+def _catalogue() -> Table:
+    numbers = ("inputs", "outputs", "rate", "laser", "DAC/panel/ADC")
+    table = plain_table("engine", *numbers, "what it is", right=numbers, wrap=("what it is",))
+    for name in engine_names():
+        file = read_engine_file(name)
+        values = file.values
+        table.add_row(
+            name,
+            str(values["source.count"]),
+            str(values["panel.outputs"]),
+            engineering(float(values["operating_point.symbol_rate_hz"]), "Hz"),
+            engineering(float(values["operating_point.laser_power_w"]), "W"),
+            "/".join(str(values[f"{stage}.bits"]) for stage in ("dac", "panel", "adc")) + " bit",
+            file.title,
+        )
+    return table
+
+
+def _parameters(file: EngineFile, meanings: dict[str, str]) -> Table:
+    """Every value under its stage, as `--set STAGE.FIELD=VALUE` takes it."""
+    table = plain_table("field", "value", "", right=("value",), wrap=("",))
+    table.show_header = False
+    before = None
+    for path, value in file.values.items():
+        stage, _, field = path.partition(".")
+        if stage != before:
+            table.add_row(Text(stage, style="bold"))
+            before = stage
+        source = file.sources[path]
+        words = Text(meanings.get(path, ""))
+        words.append(f"\n{source.kind}: {source.title}", style="dim")
+        table.add_row(f"  .{field}", _with_decibels(path, value), words)
+    return table
+
+
+def _with_decibels(path: str, value: Value) -> str:
+    """The value, and for ratios that files give in decibels those on a line below."""
+    text = quantity(value, ROWS[path].unit)
+    decibel = _DECIBEL_OF.get(path)
+    if decibel is None or isinstance(value, str) or not 0 < value < math.inf:
+        return text
+    return f"{text}\n{decibel.decibels(float(value)):.4g} {decibel.unit}"
+
+
+def _print_budgets(console: Console, engine: "Engine") -> None:
+    """Where the light goes, where the noise comes from, and where the power goes, at the operating point."""
+    at = engine.operating_point
+    power, rate = engineering(float(at.laser_power_w), "W"), engineering(float(at.symbol_rate_hz), "Hz")
+    _heading(console, f"Link budget: one source at full drive, {power}, {rate}")
+    console.print(_link_budget(engine))
+    _heading(console, "Noise budget: one conversion of a full tile of typical operands")
+    noise = engine.noise_budget()
+    rows = ((row.origin, f"{row.variance_electrons2:.3g}", _percent(row.share)) for row in noise)
+    console.print(_budget(("origin", "variance (electrons^2)", "share"), rows))
+    deviation = math.sqrt(sum(row.variance_electrons2 for row in noise))
+    console.print(f"together {deviation:.3g} electrons rms", style="dim")
+    parts_w = {part: float(power_w) for part, power_w in engine.power_budget().items()}
+    total_w = sum(parts_w.values())
+    _heading(console, f"Power budget: one engine that never pauses, {engineering(total_w, 'W')} at the wall")
+    ranked = sorted(parts_w.items(), key=lambda item: -item[1])
+    rows = ((part, engineering(power_w, "W"), _percent(power_w / total_w)) for part, power_w in ranked)
+    console.print(_budget(("part", "power", "share"), rows))
+
+
+def _link_budget(engine: "Engine") -> Table:
+    per_joule = float(engine.photodetector.electrons_per_joule(engine.source.photon_energy_j()))
+    symbol_s = 1.0 / float(engine.operating_point.symbol_rate_hz)
+    rows = [
+        (
+            step.name,
+            f"{0.0 - step.loss_db:+.2f} dB",
+            engineering(step.power_w, "W"),
+            f"{step.power_w * symbol_s * per_joule:.4g}",
+        )
+        for step in engine.link_budget()
+    ]
+    return _budget(("light left after", "gain", "power", "electrons per symbol if detected here"), rows)
+
+
+def _budget(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
+    table = plain_table(*headings, right=headings[1:])
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _heading(console: Console, text: str, first: bool = False) -> None:
+    console.print(text if first else f"\n{text}", style="bold")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

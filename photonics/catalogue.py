@@ -1,0 +1,366 @@
+"""Engine files: every number of a machine with its source, read, checked, overridden and built. No JAX to read."""
+
+import dataclasses
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from photonics.adc_front import check_front
+from photonics.schema import DECIBELS, RECEIVER_KIND, ROWS, Value, nearest, paths
+
+if TYPE_CHECKING:
+    from photonics.engine import Engine
+
+# How well a number is known. A projection carries low and high; an assumption stands beside what was measured.
+KINDS = ("measured", "vendor", "paper", "projection", "assumption")
+
+_ENGINES = Path(__file__).with_name("engines")
+_HEADINGS = ("extends", "title", "description")
+_ENTRY_KEYS = ("value", "kind", "source", "url", "note", "low", "high", "measured")
+# Passes that are integrated before one conversion, as in `photonics.encoding.TwoRailTwoPass`.
+PASSES = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where a number comes from.
+
+    Attributes:
+        title: work, part or reasoning that the number stands on.
+        kind: one of `KINDS`.
+        url: where to read it.
+        note: arithmetic, conditions, doubts.
+        low, high: range of the value, in the unit of the field.
+        measured: what was measured elsewhere, with source.
+    """
+
+    title: str
+    kind: str
+    url: str | None = None
+    note: str | None = None
+    low: float | None = None
+    high: float | None = None
+    measured: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class EngineFile:
+    """A complete engine as its file states it.
+
+    Attributes:
+        name: catalogue name, or the file name without ending.
+        title: one line.
+        description: a paragraph, or "".
+        values: value by dotted path, in SI units and plain ratios.
+        sources: source by dotted path, one for every value.
+        path: the file.
+    """
+
+    name: str
+    title: str
+    description: str
+    values: Mapping[str, Value]
+    sources: Mapping[str, Source]
+    path: Path
+
+
+def engine_names() -> tuple[str, ...]:
+    """Names of the engines that ship with the package."""
+    return tuple(sorted(file.stem for file in _ENGINES.glob("*.toml")))
+
+
+def read_engine_file(name_or_path: str | Path) -> EngineFile:
+    """Read and check an engine of the catalogue, or a TOML file of the same form.
+
+    A file may state `extends = "NAME"` (a catalogue name, or a path beside the file) and then only what differs.
+    Each value is a table of its own with `value`, `kind`, `source` and, if wanted, `url`, `note`, `low`, `high`,
+    `measured`. Ratios may be spelled in decibels (`photonics.schema.DECIBELS`), in one spelling only.
+
+    Raises ValueError for a name that is not in the catalogue and for anything wrong in a file (unknown, missing,
+    misspelled or unsourced values, wrong type or range), naming file, key, value and what would be right;
+    OSError for a file that cannot be opened.
+    """
+    return _read(_locate(str(name_or_path)), ())
+
+
+def apply_overrides(file: EngineFile, overrides: Iterable[str]) -> EngineFile:
+    """The engine with other values, each "PATH=VALUE" as in `--set adc.bits=8`; decibel spellings are understood.
+
+    The source of an overridden value is an assumption called "set on the command line". Raises ValueError for an
+    unknown path, a value of the wrong type or range, and combinations that `check` refuses.
+    """
+    own: dict[str, Value] = {}
+    overrides = tuple(overrides)
+    for item in overrides:
+        key, separator, text = item.partition("=")
+        if not separator:
+            raise ValueError(f"--set {item} should be PATH=VALUE, for example adc.bits=8")
+        try:
+            path, value = _parsed(key.strip(), text)
+        except ValueError as error:
+            raise ValueError(f"--set {item}: {error}") from None
+        own[path] = value
+    if not own:
+        return file
+    source = Source("set on the command line", "assumption")
+    sources = {**file.sources, **dict.fromkeys(own, source)}
+    where = "--set " + " ".join(overrides)
+    values = _complete(where, {**file.values, **own}, own)
+    return dataclasses.replace(file, values=values, sources={path: sources[path] for path in values})
+
+
+def check(values: Mapping[str, Value]) -> None:
+    """Raise ValueError where values that are right one by one do not fit together.
+
+    The ADC keeps at least one effective bit and lies inside the front of what has been built, at symbol rate over
+    passes conversions per second; the crosstalk that is left is no larger than the crosstalk.
+    """
+    number: Mapping[str, Any] = values
+    enob = number["adc.bits"] - number["adc.enob_loss"]
+    if enob < 1.0:
+        raise ValueError(
+            f"adc.enob_loss is {number['adc.enob_loss']:g} of adc.bits = {number['adc.bits']}; "
+            f"it should leave at least 1 effective bit, so be at most {number['adc.bits'] - 1}"
+        )
+    check_front(enob, number["operating_point.symbol_rate_hz"] / PASSES)
+    share, residual = number["optics.crosstalk_per_neighbour"], number["optics.crosstalk_residual"]
+    if residual > share:
+        raise ValueError(
+            f"optics.crosstalk_residual is {residual:g}; it should be at most "
+            f"optics.crosstalk_per_neighbour = {share:g}, of which it is what calibration leaves"
+        )
+
+
+def load_engine(name_or_path: str | Path, overrides: Iterable[str] = ()) -> "Engine":
+    """An engine by catalogue name or file; `overrides` as in `apply_overrides`, errors as in `read_engine_file`."""
+    return build_engine(apply_overrides(read_engine_file(name_or_path), tuple(overrides)))
+
+
+def build_engine(file: EngineFile) -> "Engine":
+    """The engine of a checked file: one dataclass per stage, physical values as Python floats."""
+    from photonics.adc import Adc
+    from photonics.dac import Dac
+    from photonics.digital import DigitalBackEnd
+    from photonics.encoding import TwoRailTwoPass
+    from photonics.engine import Engine
+    from photonics.memory import Memory
+    from photonics.modulator import Modulator
+    from photonics.optics import Optics
+    from photonics.panel import WeightPanel
+    from photonics.photodetector import Photodetector
+    from photonics.ranging import Ranging
+    from photonics.receiver import IntegratingReceiver, TransimpedanceReceiver
+    from photonics.source import SourceArray
+    from photonics.stage import OperatingPoint
+    from photonics.system import System
+
+    integrating = file.values[RECEIVER_KIND] == "integrating"
+    stages: dict[str, Any] = {
+        "operating_point": OperatingPoint,
+        "encoding": TwoRailTwoPass,
+        "dac": Dac,
+        "source": SourceArray,
+        "modulator": Modulator,
+        "optics": Optics,
+        "panel": WeightPanel,
+        "photodetector": Photodetector,
+        "receiver": IntegratingReceiver if integrating else TransimpedanceReceiver,
+        "adc": Adc,
+        "ranging": Ranging,
+        "digital": DigitalBackEnd,
+        "memory": Memory,
+        "system": System,
+    }
+    fields: dict[str, dict[str, Any]] = {group: {} for group in stages}
+    for path, value in file.values.items():
+        group, _, field = path.partition(".")
+        if path != RECEIVER_KIND:
+            fields[group][field] = value
+    return Engine(name=file.name, **{group: stage(**fields[group]) for group, stage in stages.items()})
+
+
+def _locate(text: str) -> Path:
+    names = engine_names()
+    if text in names:
+        return _ENGINES / f"{text}.toml"
+    if text.endswith(".toml"):
+        return Path(text)
+    raise ValueError(
+        f"unknown engine {text!r}; the nearest is {nearest(text, names)!r} "
+        f"(the catalogue has {', '.join(names)}; a file of your own ends in .toml)"
+    )
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> EngineFile:
+    if path.resolve() in seen:
+        raise ValueError(f"{path} extends itself, by way of {', '.join(file.name for file in seen)}")
+    document = _document(path)
+    try:
+        headings = _take_headings(document)
+        own_values, own_sources = _own(document)
+        parent = _parent(path, headings.get("extends"), (*seen, path.resolve()))
+        if parent is None and "title" not in headings:
+            raise ValueError("it lacks a title")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    values = _complete(str(path), {**(parent.values if parent else {}), **own_values}, own_values)
+    sources = {**(parent.sources if parent else {}), **own_sources}
+    return EngineFile(
+        name=path.stem,
+        title=headings.get("title", parent.title if parent else ""),
+        description=" ".join(headings.get("description", "").split()),
+        values=values,
+        sources={key: sources[key] for key in values},
+        path=path,
+    )
+
+
+def _document(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        try:
+            return tomllib.load(file)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} is not a TOML file: {error}") from None
+
+
+def _take_headings(document: dict[str, Any]) -> dict[str, str]:
+    headings = {key: document.pop(key) for key in _HEADINGS if key in document}
+    for key, value in headings.items():
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError(f"{key} is {value!r}; it should be a text")
+    return headings
+
+
+def _parent(path: Path, extends: str | None, seen: tuple[Path, ...]) -> EngineFile | None:
+    if extends is None:
+        return None
+    if extends in engine_names():
+        return _read(_locate(extends), seen)
+    return _read(path.parent / _locate(extends), seen)
+
+
+def _own(document: Mapping[str, Any]) -> tuple[dict[str, Value], dict[str, Source]]:
+    values: dict[str, Value] = {}
+    sources: dict[str, Source] = {}
+    spelling: dict[str, str] = {}
+    for key, entry in _entries(document):
+        path, value, source = _entry(key, entry)
+        if path in values:
+            raise ValueError(f"{spelling[path]} and {key} state the same value; keep one of them")
+        values[path], sources[path], spelling[path] = value, source, key
+    return values, sources
+
+
+def _entries(document: Mapping[str, Any]) -> Iterable[tuple[str, object]]:
+    first = {path.partition(".")[0]: path for path in reversed(ROWS)}
+    for group, fields in document.items():
+        if isinstance(fields, dict) and fields:
+            for field, entry in fields.items():
+                yield f"{group}.{field}", entry
+        elif group in first:
+            raise ValueError(f"{group} is {fields!r}; it should hold tables such as [{first[group]}]")
+        else:
+            raise ValueError(f"unknown key {group!r}; the nearest is {nearest(group, (*_HEADINGS, *first))!r}")
+
+
+def _entry(key: str, entry: object) -> tuple[str, Value, Source]:
+    """Path, value and source of one table of a file."""
+    _known(key)
+    if not isinstance(entry, dict):
+        raise ValueError(f"{key} is {entry!r}; it should be a table with value, kind and source")
+    for name in entry:
+        if name not in _ENTRY_KEYS:
+            raise ValueError(f"{key} has an unknown key {name!r}; the nearest is {nearest(name, _ENTRY_KEYS)!r}")
+    lacking = [name for name in ("value", "kind", "source") if name not in entry]
+    if lacking:
+        raise ValueError(f"{key} lacks {' and '.join(lacking)}; every number carries its kind and its source")
+    if entry["kind"] not in KINDS:
+        raise ValueError(f"{key} is of kind {entry['kind']!r}; it should be one of {', '.join(KINDS)}")
+    for name in ("source", "url", "note", "measured"):
+        if name in entry and (not isinstance(entry[name], str) or not entry[name].strip()):
+            raise ValueError(f"{key} has {name} = {entry[name]!r}; it should be a text")
+    path, value = _canonical(key, entry["value"])
+    low, high = _range(key, value, entry)
+    source = Source(
+        title=entry["source"],
+        kind=entry["kind"],
+        url=entry.get("url"),
+        note=entry.get("note"),
+        low=low,
+        high=high,
+        measured=entry.get("measured"),
+    )
+    return path, value, source
+
+
+def _range(key: str, value: Value, entry: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    given = [name for name in ("low", "high") if name in entry]
+    if entry["kind"] == "projection" and len(given) < 2:
+        raise ValueError(f"{key} is a projection without low and high; it should state both")
+    if not given:
+        return None, None
+    ends: list[float] = []
+    for name in ("low", "high"):
+        if name not in given:
+            raise ValueError(f"{key} has {given[0]} without {name}; it should state both or neither")
+        _, end = _canonical(key, entry[name])
+        if isinstance(end, bool | str):
+            raise ValueError(f"{key} has {name} = {entry[name]!r}; only numbers have a range")
+        ends.append(end)
+    # A loss in decibels falls as its ratio grows, so the ends may change places.
+    low, high = min(ends), max(ends)
+    if not low <= float(value) <= high:
+        raise ValueError(
+            f"{key} is {entry['value']!r}, outside its low = {entry['low']!r} and high = {entry['high']!r}"
+        )
+    return low, high
+
+
+def _known(key: str) -> None:
+    if key not in ROWS and key not in DECIBELS:
+        raise ValueError(f"unknown key {key!r}; the nearest is {nearest(key, (*ROWS, *DECIBELS))!r}")
+
+
+def _canonical(key: str, value: object) -> tuple[str, Value]:
+    """Path and value as a plain ratio where `key` is spelled in decibels, unchanged elsewhere; checked."""
+    if key in ROWS:
+        return key, ROWS[key].read(value)
+    decibel = DECIBELS[key]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{key} is {value!r}; it should be a number in {decibel.unit}")
+    try:
+        ratio = decibel.ratio(value)
+        return decibel.path, ROWS[decibel.path].read(ratio)
+    except (ValueError, OverflowError):
+        row = ROWS[decibel.path]
+        raise ValueError(f"{key} is {value!r} {decibel.unit}; as a ratio it should be {row.describe()}") from None
+
+
+def _parsed(key: str, text: str) -> tuple[str, Value]:
+    _known(key)
+    if key in ROWS:
+        return key, ROWS[key].parse(text)
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError(f"{key} is {text!r}; it should be a number in {DECIBELS[key].unit}") from None
+    return _canonical(key, number)
+
+
+def _complete(where: str, values: Mapping[str, Value], own: Mapping[str, Value]) -> dict[str, Value]:
+    """All values an engine needs in the order of the light, checked together; `own` are those not inherited."""
+    try:
+        kind = str(values[RECEIVER_KIND]) if RECEIVER_KIND in values else None
+        needed = paths(kind)
+        for path in own:
+            if kind and path not in needed:
+                raise ValueError(f"{path} does not belong to a receiver of kind {kind}")
+        missing = [path for path in needed if path not in values]
+        if missing:
+            raise ValueError(f"missing {', '.join(missing)}")
+        complete = {path: values[path] for path in needed}
+        check(complete)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    return complete

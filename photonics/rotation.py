@@ -1,0 +1,65 @@
+"""Rotation of the contraction axis by a block-Hadamard matrix with random signs: flat vectors for the same product."""
+
+import functools
+import math
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+# The signs depend on the length alone, so equal inputs of several products are rotated once by the compiler.
+_SIGN_SEED = 20231
+
+
+def blocks(k: int) -> tuple[int, ...]:
+    """Lengths of the Hadamard blocks that cover k: the powers of two of its binary digits, largest first."""
+    return tuple(1 << bit for bit in range(k.bit_length() - 1, -1, -1) if k >> bit & 1)
+
+
+def rotation_additions(k: int) -> int:
+    """Additions of the fast Walsh-Hadamard transform over the blocks of one vector: sum of b log2 b."""
+    return sum(block * (block.bit_length() - 1) for block in blocks(k))
+
+
+def rotate(x: Array) -> Array:
+    """x (..., k) times the orthogonal block-Hadamard matrix of length k; any floating type, any k.
+
+        y_b = Pi H_b diag(s) x_b / sqrt(b)    for each block b of `blocks(k)`, s = +-1 fixed by k, Pi a permutation
+
+    Norms and inner products are kept to rounding. Ashkboos et al., QuaRot, 2024 (arXiv 2404.00456) use the same
+    transform for 4-bit models. A block of length 1 is only multiplied by its sign.
+    """
+    k = x.shape[-1]
+    x = x * jnp.asarray(_signs(k), x.dtype)
+    parts, start = [], 0
+    for block in blocks(k):
+        parts.append(_hadamard(x[..., start : start + block]))
+        start += block
+    return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=-1)
+
+
+@functools.cache
+def _signs(k: int) -> np.ndarray:
+    return np.random.default_rng([_SIGN_SEED, k]).choice([-1.0, 1.0], size=k)
+
+
+@functools.cache
+def _sylvester(order: int) -> np.ndarray:
+    matrix = np.ones((1, 1))
+    while matrix.shape[0] < order:
+        matrix = np.block([[matrix, matrix], [matrix, -matrix]])
+    return matrix / math.sqrt(order)
+
+
+def _hadamard(x: Array) -> Array:
+    # H_(pq) = H_p (x) H_q as two small products with a transposition between them, which beats log2(b) passes over
+    # memory. The last transposition is left out: it would only permute the outputs.
+    size = x.shape[-1]
+    if size == 1:
+        return x
+    inner = 1 << size.bit_length() // 2
+    outer = size // inner
+    y = x.reshape(-1, inner) @ jnp.asarray(_sylvester(inner), x.dtype)
+    y = y.reshape(-1, outer, inner).swapaxes(1, 2)
+    y = y.reshape(-1, outer) @ jnp.asarray(_sylvester(outer), x.dtype)
+    return y.reshape(x.shape)
