@@ -52,7 +52,6 @@ def summarise(request: AccuracyRequest, work: "Work", evaluated: Sequence[Evalua
     ]
     macs_per_token = work.macs / (config.windows * config.context)
     digital_nll_nats = evaluated[0].points[0][1].digital_nll_nats
-    iso = iso_accuracy(points, power_max_w)
     return {
         "experiment": EXPERIMENT,
         "config": request.options,
@@ -62,8 +61,8 @@ def summarise(request: AccuracyRequest, work: "Work", evaluated: Sequence[Evalua
         "macs_per_token": macs_per_token,
         "baseline": {**losses(digital_nll_nats), "tokens": int(digital_nll_nats.size)},
         "points": points,
-        "iso_accuracy": iso,
-        "rotation_saving": rotation_saving(iso),
+        "iso_accuracy": iso_accuracy(points, power_max_w),
+        "rotation_saving": rotation_saving(points),
         "converter_floor": [
             {"rotate": at_rotation.rotate, **at_rotation.explanations[-1][1].summary()} for at_rotation in evaluated
         ],
@@ -122,7 +121,7 @@ def _machines(macs_per_token: float) -> list[dict[str, Any]]:
 
 
 def write_tables(folder: Path, result: Mapping[str, Any], evaluated: Sequence[Evaluated]) -> None:
-    """Tables `points`, `energy`, `iso_accuracy`, `plateau`, `machines`, `windows` and `layers`, one row per thing."""
+    """Tables `points`, `energy`, `iso_accuracy`, `rotation`, `plateau`, `machines`, `windows` and `layers`."""
     points = result["points"]
     write_table(folder, "points", [{k: v for k, v in p.items() if k != "energy_breakdown_j"} for p in points])
     energy = [
@@ -132,6 +131,7 @@ def write_tables(folder: Path, result: Mapping[str, Any], evaluated: Sequence[Ev
     ]
     write_table(folder, "energy", energy)
     write_table(folder, "iso_accuracy", result["iso_accuracy"])
+    write_table(folder, "rotation", result["rotation_saving"])
     causes = [
         {**_key(row), "cause": cause, "kl_nats": kl_nats}
         for row in result["plateau"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from experiments.runs import CONFIG_FILE, write_file
 from experiments.tables import read_table
@@ -21,9 +22,12 @@ _STYLES = {True: (_ROTATED, "o", "rotated"), False: (_PLAIN, "s", "not rotated")
 # P. Tol's muted scheme for the parts of the energy; small parts together are grey.
 _PARTS = ("#CC6677", "#332288", "#DDCC77", "#117733", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499")
 _OTHER, _OTHER_SHARE = "#BBBBBB", 0.02
-_ARROW_KL_NATS = 0.05
+# Room between axes and title for the names of machines.
+_TITLE_PAD = 34
 # Below this a loss increase is noise on 1,024 tokens, and the axis becomes linear.
 _LINEAR_BELOW_NATS = 0.01
+
+_HALO = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
 
 _RC = {
     "font.size": 9,
@@ -43,17 +47,17 @@ def draw(folder: Path) -> list[Path]:
     title = f"{Path(config['model']).name} on {Path(config['engine']).stem}"
     if config.get("set"):
         title += f" with {', '.join(config['set'])}"
-    points, energy, iso, plateau, machines = (
-        read_table(folder, name).to_dicts() for name in ("points", "energy", "iso_accuracy", "plateau", "machines")
+    points, energy, rotation, plateau, machines = (
+        read_table(folder, name).to_dicts() for name in ("points", "energy", "rotation", "plateau", "machines")
     )
     with matplotlib.rc_context(_RC):
-        files = _save(accuracy_figure(points, iso, plateau, machines, title), folder, "accuracy")
+        files = _save(accuracy_figure(points, rotation, plateau, machines, title), folder, "accuracy")
         return files + _save(energy_figure(energy, title), folder, "energy")
 
 
 def accuracy_figure(
     points: Sequence[dict[str, Any]],
-    iso: Sequence[dict[str, Any]],
+    rotation: Sequence[dict[str, Any]],
     plateau: Sequence[dict[str, Any]],
     machines: Sequence[dict[str, Any]],
     title: str,
@@ -70,14 +74,13 @@ def accuracy_figure(
     if any(point["kl_nats"] > 0 for point in points):
         kl.set_yscale("log")
         _mark_plateau(kl, points, plateau)
-        _mark_saving(kl, iso)
-    loss.set_title("Loss increase over the digital model")
+        _mark_saving(kl, rotation)
+    loss.set_title("Loss increase over the digital model", pad=_TITLE_PAD)
     loss.set_ylabel("nats per token")
-    kl.set_title("Divergence from the digital model's predictions")
+    kl.set_title("Divergence from the digital model's predictions", pad=_TITLE_PAD)
     kl.set_ylabel("KL divergence (nats per token)")
     for axes in (loss, kl):
-        axes.set_xscale("log")
-        axes.set_xlabel("energy per token at the wall (J)")
+        _energy_axis(axes)
         axes.grid(True, which="major", color="#dddddd", linewidth=0.5)
         axes.set_axisbelow(True)
         _mark_machines(axes, machines)
@@ -92,6 +95,15 @@ def accuracy_figure(
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     return figure
+
+
+def _energy_axis(axes: "Axes") -> None:
+    axes.set_xscale("log")
+    axes.margins(x=0.14)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(EngFormatter(unit="J"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("energy per token at the wall")
 
 
 def _curve(axes: "Axes", points: Sequence[dict[str, Any]], value: str, error: str | None) -> None:
@@ -125,27 +137,29 @@ def _mark_plateau(axes: "Axes", points: Sequence[dict[str, Any]], plateau: Seque
         textcoords="offset points",
         va="top",
         color=_PLATEAU,
+        bbox=_HALO,
     )
     low = min(point["kl_nats"] for point in points if point["kl_nats"] > 0)
     # Room for the words under the line.
     axes.set_ylim(bottom=min(low, level) / 2.5)
 
 
-def _mark_saving(axes: "Axes", iso: Sequence[dict[str, Any]]) -> None:
-    """An arrow between the rotate settings at one divergence: the light that rotation saves."""
-    rows = {row["rotate"]: row for row in iso if row["kl_nats"] == _ARROW_KL_NATS and row["laser_power_w"]}
-    if set(rows) != {True, False}:
+def _mark_saving(axes: "Axes", rotation: Sequence[dict[str, Any]]) -> None:
+    """An arrow between the rotate settings at the smallest divergence that both reach: the light rotation saves."""
+    if not rotation:
         return
-    on, off = rows[True], rows[False]
-    ends = (on["energy_per_token_j"], off["energy_per_token_j"])
+    row = min(rotation, key=lambda row: row["kl_nats"])
+    on_j, off_j, level = row["energy_per_token_rotated_j"], row["energy_per_token_not_rotated_j"], row["kl_nats"]
     arrow = {"arrowstyle": "->", "color": "black", "linewidth": 1.0, "shrinkA": 2, "shrinkB": 2}
-    axes.annotate("", (ends[0], _ARROW_KL_NATS), (ends[1], _ARROW_KL_NATS), arrowprops=arrow, zorder=5)
+    axes.annotate("", (on_j, level), (off_j, level), arrowprops=arrow, zorder=5)
     axes.annotate(
-        f"rotation: {off['laser_power_w'] / on['laser_power_w']:.1f}x less light",
-        (max(ends), _ARROW_KL_NATS),
-        xytext=(4, 0),
+        f"rotation: {row['laser_power_ratio']:.1f}x less light",
+        (max(on_j, off_j), level),
+        xytext=(5, 3),
         textcoords="offset points",
-        va="center",
+        va="bottom",
+        bbox=_HALO,
+        zorder=6,
     )
 
 
@@ -155,13 +169,14 @@ def _mark_machines(axes: "Axes", machines: Sequence[dict[str, Any]]) -> None:
         axes.axvline(x, color=_MACHINE, linestyle=":", linewidth=1.0)
         axes.annotate(
             machine["name"],
-            (x, 0.99),
+            (x, 1.0),
             xycoords=("data", "axes fraction"),
-            xytext=(2, 0),
+            xytext=(-2, 2),
             textcoords="offset points",
-            rotation=90,
+            rotation=35,
+            rotation_mode="anchor",
             ha="left",
-            va="top",
+            va="bottom",
             fontsize=7.5,
             color=_MACHINE,
         )
@@ -182,6 +197,7 @@ def _mark_powers(axes: "Axes", points: Sequence[dict[str, Any]]) -> None:
             va="top",
             fontsize=7.5,
             color=_STYLES[point["rotate"]][0],
+            bbox=_HALO,
         )
 
 
@@ -198,7 +214,9 @@ def energy_figure(energy: Sequence[dict[str, Any]], title: str) -> Figure:
     below, total = [0.0] * len(powers_w), [sum(column) for column in zip(*parts.values(), strict=True)]
     for index, (part, values) in enumerate(parts.items()):
         colour = _OTHER if part == "other" else _PARTS[index % len(_PARTS)]
-        absolute.bar(places, [v * 1e3 for v in values], 0.8, [b * 1e3 for b in below], color=colour, label=part)
+        absolute.bar(
+            places, [v * 1e3 for v in values], 0.8, [b * 1e3 for b in below], color=colour, label=part.replace("_", " ")
+        )
         heights, bottoms = ([100 * v / t for v, t in zip(vs, total, strict=True)] for vs in (values, below))
         share.bar(places, heights, 0.8, bottoms, color=colour)
         below = [b + v for b, v in zip(below, values, strict=True)]

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 KL_TARGETS_NATS = (0.02, 0.05, 0.1)
 """Divergences for which the least light is sought: hardly to tell from digital, good, usable."""
 
+# Rotation is compared wherever both settings arrive, however poor the weaker one is.
+_COMPARED_NATS = (*KL_TARGETS_NATS, 0.2, 0.5, 1.0, 2.0)
+
 # exp of more overflows a double.
 _LOSS_MAX_NATS = 700.0
 
@@ -121,9 +124,8 @@ def iso_accuracy(points: Sequence[Mapping[str, Any]], power_max_w: float) -> lis
     """
     rows = []
     for rotate in dict.fromkeys(point["rotate"] for point in points):
-        chosen = sorted((p for p in points if p["rotate"] == rotate), key=lambda p: p["laser_power_w"])
         for target in KL_TARGETS_NATS:
-            least = _least(chosen, target)
+            least = _least([point for point in points if point["rotate"] == rotate], target)
             power_w = least["laser_power_w"]
             beyond = None if power_w is None else power_w > power_max_w
             rows.append({"rotate": rotate, "kl_nats": target, **least, "beyond_power_max": beyond})
@@ -131,6 +133,7 @@ def iso_accuracy(points: Sequence[Mapping[str, Any]], power_max_w: float) -> lis
 
 
 def _least(points: Sequence[Mapping[str, Any]], target: float) -> dict[str, Any]:
+    points = sorted(points, key=lambda point: point["laser_power_w"])
     first = len(points)
     while first > 0 and points[first - 1]["kl_nats"] <= target:
         first -= 1
@@ -150,21 +153,27 @@ def _least(points: Sequence[Mapping[str, Any]], target: float) -> dict[str, Any]
     return {"laser_power_w": power_w, "energy_per_token_j": energy_j, "below_sweep": first == 0}
 
 
-def rotation_saving(iso: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Laser power and energy without rotation over those with it, at equal divergence; None where one is missing."""
-    by_setting = {(row["rotate"], row["kl_nats"]): row for row in iso}
+def rotation_saving(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Laser power and energy without rotation over those with it, at every divergence that both settings reach.
+
+    One row per divergence, the smallest first; none where only one setting was run. `bounded_by_sweep` says that one
+    side was good enough at the weakest power already, so that its true need is lower still.
+    """
     rows = []
-    for target in dict.fromkeys(row["kl_nats"] for row in iso):
-        on, off = by_setting.get((True, target)), by_setting.get((False, target))
-        if on is None or off is None:
+    for target in _COMPARED_NATS:
+        on, off = (_least([p for p in points if p["rotate"] is rotate], target) for rotate in (True, False))
+        if on["laser_power_w"] is None or off["laser_power_w"] is None:
             continue
-        ratios = {
-            name: off[key] / on[key] if on[key] and off[key] else None
-            for name, key in (("laser_power_ratio", "laser_power_w"), ("energy_ratio", "energy_per_token_j"))
-        }
-        # With one side at the edge of the sweep its true power is lower still.
-        exact = not (on["below_sweep"] or off["below_sweep"])
-        rows.append({"kl_nats": target, **ratios, "bounded_by_sweep": not exact})
+        rows.append(
+            {
+                "kl_nats": target,
+                "laser_power_ratio": off["laser_power_w"] / on["laser_power_w"],
+                "energy_ratio": off["energy_per_token_j"] / on["energy_per_token_j"],
+                "energy_per_token_rotated_j": on["energy_per_token_j"],
+                "energy_per_token_not_rotated_j": off["energy_per_token_j"],
+                "bounded_by_sweep": on["below_sweep"] or off["below_sweep"],
+            }
+        )
     return rows
 
 

@@ -12,7 +12,7 @@ _BRIGHTER = 1e4
 LIGHT, INTENSITY, CONVERTERS, RESIDUALS, ROUNDING = (
     "shot and readout noise",
     "source intensity noise",
-    "converter noise beyond rounding",
+    "ADC noise beyond rounding",
     "residual errors of elements, rails and crosstalk",
     "rounding and clipping",
 )

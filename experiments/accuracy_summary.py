@@ -9,6 +9,7 @@ from experiments.accuracy_results import KL_TARGETS_NATS
 from experiments.words import engineering, output_console, plain_table
 
 _PARTS_SHOWN = 6
+_COMPARISONS_SHOWN = 3
 
 
 def print_summary(result: Mapping[str, Any]) -> None:
@@ -61,12 +62,7 @@ def _light(result: Mapping[str, Any]) -> list[str]:
         reached = []
         for row in result["iso_accuracy"]:
             if row["rotate"] == rotate:
-                at_most = "at most " if row["below_sweep"] else ""
-                power, energy = (
-                    engineering(row[k], u) for k, u in (("laser_power_w", "W"), ("energy_per_token_j", "J"))
-                )
-                found = "not reached" if row["laser_power_w"] is None else f"{at_most}{power}, {energy}"
-                reached.append(f"{row['kl_nats']:g} nats: {found}")
+                reached.append(f"{row['kl_nats']:g} nats: {_least(row)}")
         words = "with rotation" if rotate else "without rotation"
         sentences.append(
             f"Least light per source and energy per token {words}, for a KL of " + "; ".join(reached) + "."
@@ -74,11 +70,19 @@ def _light(result: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
+def _least(row: Mapping[str, Any]) -> str:
+    if row["laser_power_w"] is None:
+        return "not reached"
+    power, energy = engineering(row["laser_power_w"], "W"), engineering(row["energy_per_token_j"], "J")
+    return f"{'at most ' * row['below_sweep']}{power}{' *' * row['beyond_power_max']}, {energy}"
+
+
 def _rotation(result: Mapping[str, Any]) -> list[str]:
-    rows = [row for row in result["rotation_saving"] if row["laser_power_ratio"]]
+    if len({point["rotate"] for point in result["points"]}) < 2:
+        return []
+    rows = result["rotation_saving"][:_COMPARISONS_SHOWN]
     if not rows:
-        missing = bool(result["rotation_saving"])
-        return ["What rotation saves cannot be told: no common divergence was reached."] if missing else []
+        return ["What rotation saves cannot be told: the sweep has no divergence that both settings reach."]
     parts = [
         f"{row['laser_power_ratio']:.1f} times the light and {row['energy_ratio']:.2f} times the energy at "
         f"{row['kl_nats']:g} nats" + (" (bounded by the sweep)" if row["bounded_by_sweep"] else "")
@@ -101,14 +105,17 @@ def _plateau(result: Mapping[str, Any]) -> list[str]:
 
 
 def _energy(result: Mapping[str, Any]) -> list[str]:
-    """Where the energy goes at the first point that is good enough, else at the strongest."""
+    """Where the energy goes at the first point that is good enough, else at the strongest that the source can give."""
     rotate = result["points"][0]["rotate"]
     points = [point for point in result["points"] if point["rotate"] == rotate]
-    good = [point for point in points if point["kl_nats"] <= KL_TARGETS_NATS[1]]
-    point = min(good, key=lambda p: p["laser_power_w"]) if good else max(points, key=lambda p: p["laser_power_w"])
+    possible = [point for point in points if not point["beyond_power_max"]] or points
+    good = [point for point in possible if point["kl_nats"] <= KL_TARGETS_NATS[1]]
+    point = min(good, key=lambda p: p["laser_power_w"]) if good else max(possible, key=lambda p: p["laser_power_w"])
     total_j = point["energy_per_token_j"]
     parts = sorted(point["energy_breakdown_j"].items(), key=lambda item: -item[1])
-    shown = ", ".join(f"{part} {100 * energy_j / total_j:.0f} %" for part, energy_j in parts[:_PARTS_SHOWN])
+    shown = ", ".join(
+        f"{part.replace('_', ' ')} {100 * energy_j / total_j:.0f} %" for part, energy_j in parts[:_PARTS_SHOWN]
+    )
     return [
         f"Energy at {engineering(point['laser_power_w'], 'W')}: {engineering(total_j, 'J')} per token: {shown}; "
         f"{engineering(point['energy_per_token_reloaded_j'], 'J')} with one engine that reloads its panel."

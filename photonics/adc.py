@@ -38,7 +38,7 @@ class Adc:
         """Largest code Q: symmetric, with a zero code."""
         return 2 ** (self.bits - 1) - 1
 
-    def noise_variance(self, full_scale: Array) -> Array:
+    def noise_variance(self, full_scale: Scalar) -> Scalar:
         """Variance of converter noise beyond quantisation, in the square of the unit of `full_scale` (half range)."""
         return (2.0 * full_scale) ** 2 / 12.0 * (4.0 ** (-self.enob()) - 4.0 ** (-self.bits))
 

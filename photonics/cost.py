@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-import jax
+from jax.core import Tracer
 
 from photonics import operands
 from photonics.adc_front import check_front
@@ -235,4 +235,4 @@ def _conversion_rate_hz(engine: "Engine") -> Scalar:
 
 def _number(value: Scalar) -> Scalar:
     """A Python float where the value is known, so that parts sum in double precision; tracers pass."""
-    return value if isinstance(value, jax.core.Tracer) else float(value)
+    return value if isinstance(value, Tracer) else float(value)

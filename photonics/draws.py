@@ -27,7 +27,7 @@ def check_key(key: Array, leading: Sequence[int]) -> None:
     A key of shape () serves all rows of one call; a key of shape (batch,) gives each sequence its own draws, which
     then do not depend on how sequences are gathered into batches.
     """
-    if not (hasattr(key, "dtype") and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)):
+    if not (hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)):
         raise TypeError(f"the key must come from jax.random.key (a typed PRNG key), not {type(key).__name__}")
     if key.shape != tuple(leading[: key.ndim]):
         raise ValueError(

@@ -123,6 +123,8 @@ class Engine:
 
     def detected_electrons(self, x: Array, panel: LoadedPanel) -> Array:
         """Photoelectrons that one product of x (..., k) puts on all detectors, both rails and passes, shape ()."""
+        if x.size == 0 or panel.n == 0:
+            return jnp.zeros(())
         return fast.detected_electrons(self, x, panel)
 
     def matmul_reference(

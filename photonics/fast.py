@@ -19,8 +19,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from photonics.draws import standard_normal, stream
-from photonics.gradients import gaussian_counts
+from photonics.gradients import gaussian_counts, standard_deviation
 from photonics.loaded_panel import LoadedPanel, exact_codes, split_rows
+from photonics.stage import Scalar
 
 if TYPE_CHECKING:
     from photonics.engine import Engine
@@ -102,18 +103,20 @@ def source_noise(engine: "Engine", key: Array, drive: Array, leading: tuple[int,
     Independent sources: eps_k of the two passes are independent and reach all outputs through the same row of the
     panel, so their sum is one Gaussian per source. A common laser: one eps per pass for all sources.
     """
-    deviation = jnp.sqrt(engine.source.relative_variance(engine.receiver.noise_bandwidth_hz(engine.operating_point)))
+    bandwidth_hz = engine.receiver.noise_bandwidth_hz(engine.operating_point)
+    deviation = standard_deviation(engine.source.relative_variance(bandwidth_hz))
     positive, negative = _pass_light(engine, drive)
     if engine.source.noise == "independent":
         normal = standard_normal(key, (*leading, drive.shape[-1])).reshape(drive.shape)
-        light = jnp.sqrt(jnp.square(positive) + jnp.square(negative)) * normal
+        # A source without drive and floor is dark in both passes.
+        light = standard_deviation(jnp.square(positive) + jnp.square(negative)) * normal
     else:
         normal = standard_normal(key, (*leading, 2)).reshape(-1, 2)
         light = positive * normal[:, :1] - negative * normal[:, 1:]
     return deviation * light / (1.0 - engine.modulator.floor())
 
 
-def variance_of_signal(engine: "Engine", drive: Array, total: Array) -> Array:
+def variance_of_signal(engine: "Engine", drive: Array, total: Array) -> Scalar:
     """Shot and readout noise ahead of the ADC, in units of (x_hat v)^2: (m, n), or a scalar without shot noise."""
     readout = engine.readout_variance() / engine.gain_electrons() / engine.gain_electrons()
     if not engine.photodetector.shot_noise:

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from photonics.stage import Scalar
+
 
 def straight_through(exact: Array, rounded: Array) -> Array:
     """The value of `rounded` with the gradient of `exact` (straight-through estimator).
@@ -16,15 +18,19 @@ def straight_through(exact: Array, rounded: Array) -> Array:
     return exact + jax.lax.stop_gradient(rounded - exact)
 
 
-def gaussian_counts(mean: Array, variance: Array, normal: Array) -> Array:
+def gaussian_counts(mean: Array, variance: Scalar, normal: Array) -> Array:
     """Counts as mean + sqrt(variance) normal: the Gaussian surrogate of Poisson counts, differentiable in both.
 
-    `mean`, `variance` and `normal` (standard normal draws) share one shape; the unit is the caller's. With
+    `mean` and `normal` (standard normal draws) share one shape, `variance` broadcasts; the unit is the caller's. With
     variance = mean this has the first two moments of Poisson(mean); skewness 1/sqrt(mean) is left out, which is
     why the reference path counts photons and the two agree after an ADC only from about 20 electrons up.
     The gradient is that of a reparameterised draw. A variance of exactly zero gives zero noise and a zero
     (not infinite) gradient.
     """
+    return mean + standard_deviation(variance) * normal
+
+
+def standard_deviation(variance: Scalar) -> Array:
+    """Square root of a variance, any shape; where there is none, zero with zero gradient instead of an infinite one."""
     positive = variance > 0
-    deviation = jnp.where(positive, jnp.sqrt(jnp.where(positive, variance, 1.0)), 0.0)
-    return mean + deviation * normal
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, variance, 1.0)), 0.0)

@@ -111,6 +111,8 @@ def load_panel(
     if w.ndim != 2:
         raise ValueError(f"weights must have shape (k, n), not {w.shape}")
     w = w.astype(jnp.float32)
+    if w.size == 0:
+        return _empty(engine, *w.shape)
     plus, minus, meant, scale = transmissions(engine, w, instance)
     swing = (plus - minus) / (1.0 - engine.panel.floor())
     if exact_codes(engine):
@@ -129,6 +131,15 @@ def load_panel(
         activation_scale=activation_scale,
         k=w.shape[0],
         n=w.shape[1],
+    )
+
+
+def _empty(engine: "Engine", k: int, n: int) -> LoadedPanel:
+    tiles, rows = tiling(k, engine.source.count)
+    light = jnp.zeros((tiles, rows, n), jnp.bfloat16)
+    one, ones = jnp.ones(()), jnp.ones((tiles, n))
+    return LoadedPanel(
+        difference=light, unit=one, total=light, scale=ones, full_scale=ones, activation_scale=one, k=k, n=n
     )
 
 

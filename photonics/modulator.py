@@ -1,11 +1,6 @@
 """The modulator that sets the light of each source: finite extinction, insertion loss, drive energy."""
 
-from typing import Any, TypeVar
-
-from photonics.stage import Scalar, stage
-
-# A JAX or numpy array, or a number.
-T = TypeVar("T", bound=Any)
+from photonics.stage import Scalar, Signal, stage
 
 
 @stage
@@ -33,6 +28,6 @@ class Modulator:
         """Light left at zero drive, relative to full drive."""
         return 1.0 / self.extinction_ratio
 
-    def transmit(self, drive: T) -> T:
+    def transmit(self, drive: Signal) -> Signal:
         """Relative light m(u) for a drive u in [0, 1], any shape."""
         return self.floor() + (1.0 - self.floor()) * drive

@@ -1,16 +1,11 @@
 """The weight panel: transmissions that hold a matrix, their errors, and what holding and loading them costs."""
 
-from typing import Any, TypeVar
-
 import jax.numpy as jnp
 from jax import Array
 
 from photonics.gradients import straight_through
 from photonics.memory import Memory
-from photonics.stage import Scalar, stage, static
-
-# A JAX or numpy array, or a number.
-T = TypeVar("T", bound=Any)
+from photonics.stage import Scalar, Signal, stage, static
 
 
 @stage
@@ -62,7 +57,7 @@ class WeightPanel:
         """Transmission of the darkest pixel relative to the brightest."""
         return 1.0 / self.extinction_ratio
 
-    def transmit(self, opening: T) -> T:
+    def transmit(self, opening: Signal) -> Signal:
         """Transmission T(v) for an opening v in [0, 1], any shape."""
         return self.floor() + (1.0 - self.floor()) * opening
 

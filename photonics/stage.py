@@ -6,6 +6,8 @@ from typing import Any, TypeVar, dataclass_transform
 import jax
 
 Scalar = float | jax.Array
+# An array of JAX (fast path) or of numpy (reference path), or a number: stages serve both.
+Signal = Any
 T = TypeVar("T")
 
 

@@ -59,7 +59,8 @@ def _observe(model: nnx.Module, run: Callable[[nnx.Module], Any], mode: str) -> 
         # A scanned stack slices and returns Intermediates, so there must be one to slice; its shape may change.
         seam.dot().record = nnx.data(nnx.Intermediate(jnp.zeros(seam.dot().instance[...].shape)))
     try:
-        nnx.jit(run)(model)
+        # Without graph updates nothing is copied out but what changes: keys, counters and the records.
+        nnx.jit(run, graph_updates=False)(model)
         return [(seam, seam.dot().record.get_value()) for seam in seams]
     finally:
         for seam in seams:

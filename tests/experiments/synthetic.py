@@ -17,17 +17,16 @@ MACS_PER_TOKEN = 1.35e8
 def result(powers_w: tuple[float, ...] = POWERS_W) -> dict[str, Any]:
     """The content of a `result.json`: divergence falls as power^-1.6 to a plateau, later if not rotated."""
     points = [_point(power_w, rotate) for rotate in (True, False) for power_w in powers_w]
-    iso = iso_accuracy(points, POWER_MAX_W)
     last = {point["rotate"]: point["kl_nats"] for point in points}
-    steps = [("shot and readout noise", 0.95), ("converter noise beyond rounding", 0.5), ("residual errors", 0.2)]
+    steps = [("shot and readout noise", 0.95), ("ADC noise beyond rounding", 0.5), ("residual errors", 0.2)]
     return {
         "experiment": "accuracy",
         "config": {"model": "smollm2-135m", "engine": "free-space-1024", "set": []},
         "seed": 0,
         "baseline": {"loss_nats": 3.045, "perplexity": 21.0, "tokens": 1016},
         "points": points,
-        "iso_accuracy": iso,
-        "rotation_saving": rotation_saving(iso),
+        "iso_accuracy": iso_accuracy(points, POWER_MAX_W),
+        "rotation_saving": rotation_saving(points),
         "plateau": [
             {"rotate": rotate, "laser_power_w": powers_w[-1], **plateau(kl, [(c, share * kl) for c, share in steps])}
             for rotate, kl in last.items()
@@ -52,7 +51,7 @@ def _point(power_w: float, rotate: bool) -> dict[str, Any]:
         "digital": 5e-5,
         "control": 3e-4,
         "host": 2e-4,
-        "power supply": 1e-4,
+        "power_supply": 1e-4,
         "photodetector": 1e-5,
     }
     return {
@@ -91,7 +90,7 @@ def write_run(path: Path, content: dict[str, Any]) -> None:
         for part, energy_j in p["energy_breakdown_j"].items()
     ]
     write_table(path, "energy", energy)
-    write_table(path, "iso_accuracy", content["iso_accuracy"])
+    write_table(path, "rotation", content["rotation_saving"])
     causes = [
         {**{k: row[k] for k in key}, "cause": cause, "kl_nats": kl}
         for row in content["plateau"]

@@ -28,11 +28,11 @@ def test_accuracy_figure_names_plateau_machines_and_saving(tmp_path):
     words = texts(draw(tmp_path)[1].read_bytes())
     for expected in (
         "smollm2-135m on free-space-1024",
-        "set by converter noise beyond rounding",
+        "set by ADC noise beyond rounding",
         "H100 INT8",
         "x less light",
         "more light than the source can give",
-        "energy per token at the wall (J)",
+        "energy per token at the wall",
     ):
         assert expected in words
 

@@ -63,7 +63,8 @@ def test_iso_accuracy_recovers_a_power_law():
 
 def test_iso_accuracy_not_reached_and_below_the_sweep():
     rows = iso_accuracy([point(1e-3, 0.06), point(1e-2, 0.04)], power_max_w=1.0)
-    assert [row["laser_power_w"] for row in rows] == [None, pytest.approx(1e-3 * 10 ** (math.log(6 / 5) / math.log(6 / 4))), 1e-3]
+    between = 1e-3 * 10 ** (math.log(6 / 5) / math.log(6 / 4))
+    assert [row["laser_power_w"] for row in rows] == [None, pytest.approx(between), 1e-3]
     assert [row["below_sweep"] for row in rows] == [False, False, True]
     assert rows[0]["energy_per_token_j"] is None
 
@@ -81,12 +82,21 @@ def test_iso_accuracy_of_an_exact_engine():
 
 
 def test_rotation_saving_is_the_ratio_of_powers():
-    points = [point(p, 1e-4 / p) for p in (1e-4, 1e-1)] + [point(p, 3e-4 / p, False) for p in (1e-4, 1e-1)]
-    rows = rotation_saving(iso_accuracy(points, 1.0))
-    assert [row["laser_power_ratio"] for row in rows] == pytest.approx([3.0] * 3)
+    rotated = [point(power_w, 1e-4 / power_w) for power_w in (1e-5, 1e-1)]
+    plain = [point(power_w, 3e-4 / power_w, rotate=False) for power_w in (1e-5, 1e-1)]
+    rows = rotation_saving(rotated + plain)
+    assert [row["kl_nats"] for row in rows] == [0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0]
+    assert [row["laser_power_ratio"] for row in rows] == pytest.approx([3.0] * 7)
     assert rows[1]["energy_ratio"] == pytest.approx((1e-3 + 0.1 * 6e-3) / (1e-3 + 0.1 * 2e-3))
-    assert rotation_saving(iso_accuracy(points[:2], 1.0)) == []
     assert not any(row["bounded_by_sweep"] for row in rows)
+    assert rotation_saving(rotated) == []
+
+
+def test_rotation_saving_is_only_a_bound_at_the_edge_of_the_sweep():
+    rows = rotation_saving([point(1e-3, 0.01), point(1e-3, 0.2, rotate=False), point(4e-3, 0.05, rotate=False)])
+    assert [row["kl_nats"] for row in rows] == [0.05, 0.1, 0.2, 0.5, 1.0, 2.0]
+    assert rows[1]["laser_power_ratio"] == pytest.approx(2.0)
+    assert all(row["bounded_by_sweep"] for row in rows)
 
 
 def test_plateau_adds_up_and_names_the_largest():

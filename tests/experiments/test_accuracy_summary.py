@@ -16,7 +16,7 @@ def test_summary_tells_the_story(capsys):
         "159 mW *",
         "* more than one source can give (100 mW)",
         "Without rotation it takes 3.3 times the light",
-        "set by converter noise beyond rounding",
+        "set by ADC noise beyond rounding",
         "per token: source",
         "H100 INT8",
     ):

@@ -17,3 +17,8 @@ def test_parquet_and_csv_hold_the_same(tmp_path):
 def test_a_column_of_nothing_is_kept(tmp_path):
     write_table(tmp_path, "iso", [{"target": 0.1, "power": None}])
     assert read_table(tmp_path, "iso").to_dicts() == [{"target": 0.1, "power": None}]
+
+
+def test_a_table_without_rows(tmp_path):
+    write_table(tmp_path, "rotation", [])
+    assert read_table(tmp_path, "rotation").to_dicts() == []

@@ -1,0 +1,1 @@
+"""Benchmarks: what the simulated product costs over the plain one. Scripts, not tests."""

@@ -1,0 +1,266 @@
+import contextlib
+import io
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from experiments import accuracy, evaluation
+from experiments.accuracy_plot import draw
+from experiments.cli import main
+
+# Two windows, three powers, and no crosstalk because its pre-distortion is slow to compile.
+OPTIONS = [
+    "--tokens",
+    "32",
+    "--context",
+    "16",
+    "--laser-power-w",
+    "0.2",
+    "0.002",
+    "0.02",
+    "--set",
+    "optics.crosstalk=false",
+]
+POINT_KEYS = set(
+    [
+        "laser_power_w",
+        "rotate",
+        "seed",
+        "loss_nats",
+        "perplexity",
+        "kl_nats",
+        "standard_error_nats",
+        "top1_agreement",
+        "energy_per_token_j",
+        "energy_per_mac_j",
+        "launched_energy_per_mac_j",
+        "tops_per_w",
+        "power_w",
+        "energy_breakdown_j",
+        "energy_per_token_reloaded_j",
+        "photons_per_mac",
+        "snr_db",
+        "beyond_power_max",
+    ]
+)
+TABLES = ["points", "energy", "iso_accuracy", "rotation", "plateau", "machines", "windows", "layers"]
+
+
+class Done(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+def exalight(*argv: str) -> Done:
+    """The command in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main(argv)
+    return Done(status, out.getvalue(), err.getvalue())
+
+
+def arguments(model: Path, out: Path, *more: str) -> list[str]:
+    return ["accuracy", "--model", str(model), *OPTIONS, "--out", str(out), *more]
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    """A folder with a complete run, both rotate settings; only read from it."""
+    folder = tmp_path_factory.mktemp("accuracy") / "run"
+    done = exalight(*arguments(tiny_model_folder, folder))
+    assert done.status == 0, done.err
+    return folder, done
+
+
+@pytest.fixture(scope="module")
+def result(finished: tuple[Path, Done]) -> dict:
+    return json.loads((finished[0] / "result.json").read_text())
+
+
+def test_result_holds_what_was_promised(result):
+    assert result["experiment"] == "accuracy"
+    assert result["seed"] == 0
+    assert result["config"]["laser_power_w"] == [0.002, 0.02, 0.2]
+    assert result["config"]["tokens"] == 32
+    assert set(result["baseline"]) == {"loss_nats", "perplexity", "tokens"}
+    assert result["baseline"]["tokens"] == 2 * 15
+    assert result["baseline"]["perplexity"] == pytest.approx(math.exp(result["baseline"]["loss_nats"]))
+    points = result["points"]
+    assert [(p["rotate"], p["laser_power_w"]) for p in points] == [
+        (r, p) for r in (True, False) for p in (0.002, 0.02, 0.2)
+    ]
+    assert all(set(point) >= POINT_KEYS for point in points)
+    assert [point["beyond_power_max"] for point in points] == [False, False, True] * 2
+    assert [(row["rotate"], row["kl_nats"]) for row in result["iso_accuracy"]] == [
+        (rotate, kl) for rotate in (True, False) for kl in (0.02, 0.05, 0.1)
+    ]
+    assert [row["rotate"] for row in result["converter_floor"]] == [True, False]
+    assert [row["rotate"] for row in result["plateau"]] == [True, False]
+
+
+def test_energy_parts_make_up_the_energy(result):
+    for point in result["points"]:
+        whole = point["energy_per_token_j"]
+        assert math.fsum(point["energy_breakdown_j"].values()) == pytest.approx(whole, rel=1e-9)
+        assert point["tops_per_w"] == pytest.approx(2e-12 / point["energy_per_mac_j"], rel=1e-9)
+        assert point["energy_per_mac_j"] * result["macs_per_token"] == pytest.approx(whole, rel=1e-9)
+        assert point["energy_per_token_reloaded_j"] > whole
+
+
+def test_more_light_is_more_exact_and_costs_more(result):
+    for rotate in (True, False):
+        points = [point for point in result["points"] if point["rotate"] is rotate]
+        for weak, strong in zip(points, points[1:], strict=False):
+            assert strong["kl_nats"] < weak["kl_nats"] + 2 * weak["kl_standard_error_nats"]
+            assert strong["snr_db"] > weak["snr_db"]
+            for key in ("power_w", "energy_per_token_j", "photons_per_mac", "launched_energy_per_mac_j"):
+                assert strong[key] > weak[key]
+            # Launched light is proportional to the power of the laser.
+            ratio = strong["launched_energy_per_mac_j"] / weak["launched_energy_per_mac_j"]
+            assert ratio == pytest.approx(strong["laser_power_w"] / weak["laser_power_w"], rel=1e-6)
+
+
+def test_plateau_explains_the_strongest_point(result):
+    for row, floor in zip(result["plateau"], result["converter_floor"], strict=True):
+        last = next(p for p in result["points"] if p["rotate"] is row["rotate"] and p["laser_power_w"] == 0.2)
+        assert row["kl_nats"] == last["kl_nats"]
+        assert math.fsum(row["causes"].values()) == pytest.approx(row["kl_nats"], abs=1e-12)
+        assert row["causes"]["rounding and clipping"] == floor["kl_nats"]
+        assert 0 < floor["kl_nats"] < last["kl_nats"]
+        assert row["set_by"] in row["causes"]
+
+
+def test_everything_is_on_disk_and_nothing_half_written(finished):
+    folder, done = finished
+    expected = {"config.toml", "environment.json", "result.json", "points"}
+    expected |= {f"{name}.{kind}" for name in TABLES for kind in ("parquet", "csv")}
+    expected |= {f"{name}.{kind}" for name in ("accuracy", "energy") for kind in ("png", "svg")}
+    assert {path.name for path in folder.iterdir()} == expected
+    assert not list(folder.rglob("*.part"))
+    assert done.out.splitlines()[-1] == str(folder / "result.json")
+    assert tomllib.loads((folder / "config.toml").read_text())["engine"]["optics.crosstalk"] is False
+    environment = json.loads((folder / "environment.json").read_text())
+    assert environment["command"][:2] == ["exalight", "accuracy"]
+    assert environment["backend"] == "cpu"
+
+
+def test_figures_are_drawn_again_without_a_model(finished):
+    folder, _ = finished
+    before = (folder / "accuracy.svg").read_bytes()
+    (folder / "accuracy.svg").unlink()
+    draw(folder)
+    assert (folder / "accuracy.svg").read_bytes() == before
+
+
+def test_the_same_request_again_computes_nothing(finished, tiny_model_folder, monkeypatch):
+    folder, _ = finished
+    before = (folder / "result.json").read_bytes()
+    monkeypatch.setattr(accuracy, "OpticalModel", None)
+    done = exalight(*arguments(tiny_model_folder, folder))
+    assert done.status == 0, done.err
+    assert done.err.count("kept from before") == 2 * (3 + 4)
+    assert (folder / "result.json").read_bytes() == before
+
+
+def test_another_configuration_is_refused(finished, tiny_model_folder):
+    folder, _ = finished
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    done = exalight(*arguments(tiny_model_folder, folder, "--seed", "1"))
+    assert (done.status, done.out) == (2, "")
+    assert "options.seed is 0 there and 1 here" in done.err
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_goes_on(finished, tiny_model_folder, tmp_path, monkeypatch, signal_number):
+    score, calls = evaluation.OpticalModel.score, []
+
+    def score_twice(self, batch, log_p):
+        calls.append(batch)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal_number)
+        return score(self, batch, log_p)
+
+    monkeypatch.setattr(evaluation.OpticalModel, "score", score_twice)
+    done = exalight(*arguments(tiny_model_folder, tmp_path / "run"))
+    assert done.status == 1
+    assert "finished points are kept" in done.err.splitlines()[-1]
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "run" / "result.json").exists()
+    again = exalight(*arguments(tiny_model_folder, tmp_path / "run"))
+    assert again.status == 0, again.err
+    assert again.err.count("kept from before") == 2
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    # The interrupted run ends where the one that ran through did, to the last digit.
+    whole, resumed = (json.loads((p / "result.json").read_text()) for p in (finished[0], tmp_path / "run"))
+    assert resumed["points"] == whole["points"]
+
+
+def test_killed_without_warning_and_run_again(tiny_model_folder, tmp_path):
+    code = "from experiments.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-c", code, *arguments(tiny_model_folder, tmp_path / "run", "--rotate", "on")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 300
+        while not list((tmp_path / "run" / "points").glob("rotate-on_power-*.npz")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+    done = exalight(*arguments(tiny_model_folder, tmp_path / "run", "--rotate", "on"))
+    assert done.status == 0, done.err
+    assert done.err.count("kept from before") >= 1
+    assert not list((tmp_path / "run").rglob("*.part"))
+
+
+@pytest.mark.parametrize(("pattern", "expected"), [("no-such-layer", "no-such-layer"), (".*", "every layer")])
+def test_digital_patterns_that_leave_no_sense_are_refused(tiny_model_folder, tmp_path, pattern, expected):
+    done = exalight(*arguments(tiny_model_folder, tmp_path / "run", "--digital", pattern))
+    assert (done.status, done.out) == (2, "")
+    assert expected in done.err.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_ideal_engine_changes_nothing(tiny_model_folder, tmp_path):
+    argv = ["accuracy", "--model", str(tiny_model_folder), "--engine", "ideal", "--rotate", "off", "--tokens", "16"]
+    done = exalight(*argv, "--context", "16", "--laser-power-w", "0.1", "--out", str(tmp_path / "run"))
+    assert done.status == 0, done.err
+    (point,) = json.loads((tmp_path / "run" / "result.json").read_text())["points"]
+    # Logits agree to float32 rounding, some 1e-5 of their spread.
+    assert abs(point["kl_nats"]) < 1e-5
+    assert point["top1_agreement"] == 1.0
+
+
+def test_keys_follow_the_window_and_not_the_batch(monkeypatch):
+    import jax
+
+    seen = []
+    monkeypatch.setattr(evaluation, "reseed", lambda model, keys: seen.append(np.asarray(jax.random.key_data(keys))))
+    model = object.__new__(evaluation.OpticalModel)
+    model._model, model._seed = None, 7
+    model._reseed((0, 1, 2, 3), 4)
+    model._reseed((2, 3), 4)
+    np.testing.assert_array_equal(seen[0][2:], seen[1][:2])
+    assert len(np.unique(seen[0], axis=0)) == 4
+
+
+def test_batches_cover_every_window_once():
+    parts = evaluation.batches(list(range(7 * 20 + 3)), 7)
+    assert [window for part in parts for window in part.windows] == list(range(20))
+    assert {part.tokens.shape for part in parts} == {(8, 7)}
+    for part in parts:
+        for row, window in enumerate(part.windows):
+            np.testing.assert_array_equal(part.tokens[row], np.arange(7 * window, 7 * window + 7))
