@@ -30,7 +30,8 @@ class Photodetector:
 
     def electrons_per_joule(self, photon_energy_j: Scalar) -> Scalar:
         """Photoelectrons per joule of received light."""
-        return self.quantum_efficiency / photon_energy_j
+        # In units of 1e-19 J: the square of a photon energy, which the gradient divides by, would leave float32.
+        return self.quantum_efficiency / (photon_energy_j * 1e19) * 1e19
 
     def dark_electrons(self, at: OperatingPoint) -> Scalar:
         """Mean dark electrons of one photodiode in one symbol: I_d / (q f)."""

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 
 from experiments.accuracy_settings import explanations, sweep
@@ -23,7 +25,7 @@ def test_causes_are_switched_off_one_after_the_other():
     engine = load_engine("free-space-1024")
     settings = explanations(engine, 0.3)
     assert [setting.reaches_panels for setting in settings] == [False, False, False, True]
-    for before, after in zip(settings, settings[1:], strict=False):
+    for before, after in itertools.pairwise(settings):
         assert before.changes.items() <= after.changes.items()
     floor = settings[-1].apply(engine)
     assert floor.source.rin_per_hz == floor.adc.enob_loss == floor.panel.element_residual == 0
