@@ -10,6 +10,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
+from experiments.accuracy_settings import LIGHT
 from experiments.runs import CONFIG_FILE, write_file
 from experiments.tables import read_table
 
@@ -29,7 +30,7 @@ _LINEAR_BELOW_NATS = 0.01
 
 _HALO = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
 
-_RC = {
+_RC: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -129,8 +130,10 @@ def _mark_plateau(axes: "Axes", points: Sequence[dict[str, Any]], plateau: Seque
     if level <= 0:
         return
     axes.axhline(level, color=_PLATEAU, linestyle="--", linewidth=1.0)
+    # Where light still limits, the sweep ends before the plateau.
+    name = "lowest" if cause == LIGHT else "plateau"
     axes.annotate(
-        f"plateau {level:.2g} nats, set by {cause}",
+        f"{name} {level:.2g} nats, set by {cause}",
         (0.01, level),
         xycoords=("axes fraction", "data"),
         xytext=(0, -3),

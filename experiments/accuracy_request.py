@@ -52,7 +52,7 @@ def check_request(config: AccuracyConfig) -> AccuracyRequest:
     """Check options, engine, text, model and folder, cheapest first. RequestError says what is wrong and where."""
     check_options(config)
     engine_file = checked_engine_file(config.engine, config.set)
-    powers_w = config.laser_power_w or default_powers_w(engine_file.values["operating_point.symbol_rate_hz"])
+    powers_w = config.laser_power_w or default_powers_w(float(engine_file.values["operating_point.symbol_rate_hz"]))
     config = dataclasses.replace(config, laser_power_w=tuple(sorted(powers_w)))
     from experiments.text import read_text, take_sample
 

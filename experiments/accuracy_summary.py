@@ -6,6 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from experiments.accuracy_results import KL_TARGETS_NATS
+from experiments.accuracy_settings import LIGHT
 from experiments.words import engineering, output_console, plain_table
 
 _PARTS_SHOWN = 6
@@ -99,7 +100,7 @@ def _plateau(result: Mapping[str, Any]) -> list[str]:
         words = "with" if row["rotate"] else "without"
         sentences.append(
             f"At {engineering(row['laser_power_w'], 'W')} {words} rotation {row['kl_nats']:.4f} nats are left, "
-            f"set by {row['set_by']} ({shares})."
+            f"set by {row['set_by']}{' (more light still helps)' * (row['set_by'] == LIGHT)}: {shares}."
         )
     return sentences
 

@@ -1,6 +1,7 @@
 """What a result was computed with: versions, machine, source revision, command."""
 
 import datetime
+import functools
 import hashlib
 import importlib.metadata
 import os
@@ -65,8 +66,12 @@ def versions(packages: Sequence[str]) -> dict[str, str | None]:
     return found
 
 
+@functools.cache
 def source_hash() -> str:
-    """SHA-256 over all files of the four packages that decide numbers (Python and TOML), by name and content."""
+    """SHA-256 over all files of the four packages that decide numbers (Python and TOML), by name and content.
+
+    Once per process: what it runs was read when it started.
+    """
     digest = hashlib.sha256()
     for package in _OURS:
         for path in sorted((_ROOT / package).rglob("*")):

@@ -25,8 +25,10 @@ _UNITS = {
     "m": "m",
     "k": "K",
     "ohm": "ohm",
+    "siemens": "S",
     "f": "F",
     "byte": "byte",
+    "percentile": "%",
 }
 
 
@@ -76,8 +78,9 @@ def link_budget(engine: "Engine") -> list[LinkStep]:
 def noise_budget(engine: "Engine") -> list[NoiseTerm]:
     """Noise of one conversion for a full tile of typical operands, largest first.
 
-    Typical operands are those of `photonics.operands`. Static errors (pixels, rounding) count with the variance that
-    they have over outputs.
+    Typical operands are those of `photonics.operands`. Static errors (rounding, pixels, rails, crosstalk) count with
+    the variance that they have over outputs. Left out: the range that pre-distortion for crosstalk spends, some
+    per cent of the signal.
     """
     count = engine.source.count
     rms2, magnitude = operands.mean_square(count), operands.mean_magnitude(count)
@@ -87,36 +90,50 @@ def noise_budget(engine: "Engine") -> list[NoiseTerm]:
     # Light D P per input: useful, and through the floor of either stage or both (design of the encoding).
     useful = (1 - floor_m) * (1 - floor_t) * magnitude**2
     floors = 2 * floor_t * (1 - floor_m) * magnitude + 2 * floor_m * (1 - floor_t) * magnitude + 4 * floor_m * floor_t
-    pass_light2 = floor_m**2 + (floor_m**2 + 2 * floor_m * (1 - floor_m) * magnitude + (1 - floor_m) ** 2 * rms2)
-    rail_light2 = floor_t**2 + (floor_t**2 + 2 * floor_t * (1 - floor_t) * magnitude + (1 - floor_t) ** 2 * rms2)
     spread = 2.0 * INTEGRATE_AND_DUMP
     intensity = float(engine.source.relative_variance(engine.receiver.noise_bandwidth_hz(at)))
     full_scale = _typical_full_scale(engine, count, rms2, magnitude) * gain
     dark = engine.encoding.passes * engine.encoding.rails * float(engine.photodetector.dark_electrons(at))
     # A common laser moves all sources of a pass together; of balanced rails only the difference is left.
-    sources = (
-        0.0 if engine.source.noise == "none" else intensity * count * path**2 * pass_light2 * rms2 * (1 - floor_t) ** 2
-    )
+    fluctuating = 0.0 if engine.source.noise == "none" else _sum_of_squares(floor_m, rms2, magnitude)
     terms = {
         "shot noise of the signal light": shot * spread * path * count * useful,
         "shot noise of the extinction floors": shot * spread * path * count * floors,
         "shot noise of the dark current": shot * spread * dark,
         "receiver": float(engine.readout_variance()),
-        "source intensity": sources,
-        "activation rounding": 0.0 if engine.dac.ideal else count * rms2 * gain**2 / engine.dac.levels() ** 2 / 12,
-        "weight rounding": 0.0 if engine.panel.ideal else count * rms2 * gain**2 / engine.panel.levels() ** 2 / 12,
-        "pixel residuals": engine.panel.fixed_pattern
-        * float(engine.panel.element_residual) ** 2
-        * count
-        * rms2
-        * rail_light2
-        * (path * (1 - floor_m)) ** 2,
+        "source intensity": intensity * count * path**2 * fluctuating * rms2 * (1 - floor_t) ** 2,
         "ADC rounding": 0.0 if engine.adc.ideal else (full_scale / engine.adc.levels()) ** 2 / 12,
         "ADC noise beyond rounding": 0.0 if engine.adc.ideal else float(engine.adc.noise_variance(full_scale)),
+        **_static_errors(engine, rms2, magnitude),
     }
     total = sum(terms.values()) or 1.0
     rows = [NoiseTerm(origin, float(variance), float(variance) / total) for origin, variance in terms.items()]
     return sorted(rows, key=lambda row: -row.variance_electrons2)
+
+
+def _static_errors(engine: "Engine", rms2: float, magnitude: float) -> dict[str, float]:
+    """Variance over outputs of what does not change from symbol to symbol [electrons^2]."""
+    count, floor_t = engine.source.count, float(engine.panel.floor())
+    signal = count * rms2 * float(engine.gain_electrons()) ** 2
+    # A pixel error scales T+ or T-, an imbalance of the rails T+ + T-, one for each output.
+    swing = count * rms2 * (float(engine.electrons_per_path()) * (1 - float(engine.modulator.floor()))) ** 2
+    rail_sum = 4 * floor_t**2 + 4 * floor_t * (1 - floor_t) * magnitude + (1 - floor_t) ** 2 * rms2
+    pixels, rails = float(engine.panel.element_residual), float(engine.panel.rail_residual) / 2
+    there = engine.panel.fixed_pattern
+    # An output loses two shares to its neighbours and gains one of each: 4 + 1 + 1.
+    leak = 6 * float(engine.optics.crosstalk_residual) ** 2
+    return {
+        "activation rounding": 0.0 if engine.dac.ideal else signal / engine.dac.levels() ** 2 / 12,
+        "weight rounding": 0.0 if engine.panel.ideal else signal / engine.panel.levels() ** 2 / 12,
+        "pixel residuals": there * pixels**2 * swing * _sum_of_squares(floor_t, rms2, magnitude),
+        "rail imbalance": there * rails**2 * swing * rail_sum,
+        "crosstalk residual": engine.optics.crosstalk * leak * signal * rms2,
+    }
+
+
+def _sum_of_squares(floor: float, rms2: float, magnitude: float) -> float:
+    """Mean of a^2 + b^2 for the two lights a = floor + (1 - floor) |u| and b = floor that show a signed u."""
+    return 2 * floor**2 + 2 * floor * (1 - floor) * magnitude + (1 - floor) ** 2 * rms2
 
 
 def typical_signal_electrons(engine: "Engine") -> float:
@@ -142,7 +159,7 @@ def parameters(engine: "Engine") -> list[Parameter]:
 
 def unit_of(name: str) -> str:
     """Unit that a parameter's name ends in, "" for counts, ratios and choices."""
-    return next((unit for suffix, unit in _UNITS.items() if name.endswith(f"_{suffix}")), "")
+    return next((unit for suffix, unit in _UNITS.items() if f"_{name}".endswith(f"_{suffix}")), "")
 
 
 def _typical_full_scale(engine: "Engine", count: int, rms2: float, magnitude: float) -> float:

@@ -8,6 +8,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Literal
 
 from jax.core import Tracer
@@ -102,8 +103,8 @@ def cost(engine: "Engine", work: Work, panels: Deployment = "resident", digital:
 
     Nothing is written where N panels hold all tiles. `digital` are patterns (`re.search`, layer indices included) of
     weight products that stay digital; products of data with data always do. Left out: time of digital work, links
-    between engines. Raises ValueError for a pattern that matches nothing, a deployment that is neither, and a
-    converter that nobody has built (`photonics.adc_front`).
+    between engines. Raises ValueError for a pattern that is no regular expression or matches nothing, a deployment
+    that is neither, and a converter that nobody has built (`photonics.adc_front`).
     """
     _check(engine, panels)
     optical, stays_digital = _divide(work, digital)
@@ -111,30 +112,29 @@ def cost(engine: "Engine", work: Work, panels: Deployment = "resident", digital:
     at, memory = engine.operating_point, engine.memory
     reloaded = panels != "resident" and tally.tiles > int(panels)
     engines = min(int(panels), tally.tiles) if panels != "resident" else tally.tiles
-    busy_s = tally.busy_passes / at.symbol_rate_hz
+    busy_s = float(tally.busy_passes) / at.symbol_rate_hz
     loads = tally.tiles if reloaded else 0
     if panels == "resident":
-        time_s = tally.longest_passes / at.symbol_rate_hz / engine.system.utilisation
+        time_s = float(tally.longest_passes) / at.symbol_rate_hz / engine.system.utilisation
     else:
         time_s = (busy_s + loads * engine.panel.reload_time_s) / max(engines, 1)
 
-    load_j = loads * engine.panel.write_energy_j(engine.source.count * engine.columns(), memory)
+    load_j = engine.panel.write_energy_j(engine.source.count * engine.columns(), memory)
     weight_byte = tally.weights * engine.panel.bits / 8 if reloaded else 0.0
-    on_w = {part: power_w * engines for part, power_w in standing_power_w(engine).items()}
-    energy_j = {part: power_w * time_s for part, power_w in on_w.items()}
-    energy_j["panel"] = energy_j["panel"] + load_j
-    energy_j["dac"] = tally.drives * engine.dac.conversion_energy_j()
-    energy_j["modulator"] = tally.drives * engine.modulator.symbol_energy_j
-    energy_j["adc"] = tally.conversions * engine.adc.conversion_energy_j(_conversion_rate_hz(engine))
-    energy_j["digital"] = tally.digital_ops * engine.digital.op_energy_j
-    traffic_byte = (
-        tally.inputs * engine.dac.bits / 8
-        + tally.outputs * memory.output_byte
-        + 2 * tally.partial_sums * memory.partial_byte
+    energy_j = {part: _times(engines, power_w * time_s) for part, power_w in standing_power_w(engine).items()}
+    energy_j["panel"] = energy_j["panel"] + _times(loads, load_j)
+    energy_j["dac"] = _times(tally.drives, engine.dac.conversion_energy_j())
+    energy_j["modulator"] = _times(tally.drives, engine.modulator.symbol_energy_j)
+    energy_j["adc"] = _times(tally.conversions, engine.adc.conversion_energy_j(_conversion_rate_hz(engine)))
+    energy_j["digital"] = _times(tally.digital_ops, engine.digital.op_energy_j)
+    near_j_per_byte, far_j_per_byte = memory.near_energy_j_per_byte, memory.far_energy_j_per_byte
+    energy_j["memory"] = (
+        _times(tally.inputs * engine.dac.bits / 8, near_j_per_byte)
+        + _times(tally.outputs, memory.output_byte * near_j_per_byte)
+        + _times(2 * tally.partial_sums, memory.partial_byte * near_j_per_byte)
+        + _times(weight_byte, far_j_per_byte)
     )
-    energy_j["memory"] = traffic_byte * memory.near_energy_j_per_byte + weight_byte * memory.far_energy_j_per_byte
-    energy_j["digital_products"] = stays_digital.macs * engine.digital.mac_energy_j
-    energy_j = {part: _number(energy) for part, energy in energy_j.items()}
+    energy_j["digital_products"] = _times(stays_digital.macs, engine.digital.mac_energy_j)
     loss = 1.0 / engine.system.power_supply_efficiency - 1.0
     energy_j["power_supply"] = _number(sum(energy_j.values()) * loss)
     return Cost(
@@ -147,7 +147,7 @@ def cost(engine: "Engine", work: Work, panels: Deployment = "resident", digital:
         utilisation=_number(busy_s / (engines * time_s)) if tally.busy_passes else 0.0,
         macs=work.macs,
         optical_macs=tally.macs,
-        launched_energy_j=_number(engine.source.launched_power_w(at) * engines * time_s),
+        launched_energy_j=_times(engines, engine.source.launched_power_w(at) * time_s),
     )
 
 
@@ -184,7 +184,8 @@ def power_budget(engine: "Engine") -> dict[str, Scalar]:
 
 
 def _check(engine: "Engine", panels: Deployment) -> None:
-    if panels != "resident" and (isinstance(panels, (str, bool)) or int(panels) != panels or panels < 1):
+    whole = isinstance(panels, Integral) and not isinstance(panels, bool)
+    if panels != "resident" and not (whole and int(panels) >= 1):
         raise ValueError(f'panels must be "resident" or a positive number of panels, not {panels!r}')
     rate_hz, enob = _number(_conversion_rate_hz(engine)), _number(engine.adc.enob())
     if isinstance(rate_hz, float) and isinstance(enob, float):
@@ -192,9 +193,15 @@ def _check(engine: "Engine", panels: Deployment) -> None:
 
 
 def _divide(work: Work, digital: Sequence[str]) -> tuple[Work, Work]:
+    if isinstance(digital, str):
+        raise TypeError(f"digital must be a sequence of patterns, not the string {digital!r}: write [{digital!r}]")
     expanded = work.expand() if digital else work
     for pattern in digital:
-        if not any(c.weights and re.search(pattern, c.name) for c in expanded):
+        try:
+            matches = any(c.weights and re.search(pattern, c.name) for c in expanded)
+        except re.error as error:
+            raise ValueError(f"digital pattern {pattern!r} is not a regular expression: {error}") from None
+        if not matches:
             raise ValueError(f"digital pattern {pattern!r} matches no weight product of this work")
 
     def with_light(contraction: Contraction) -> bool:
@@ -206,6 +213,8 @@ def _divide(work: Work, digital: Sequence[str]) -> tuple[Work, Work]:
 def _count(engine: "Engine", contraction: Contraction) -> _Tally:
     """Counts for all matrices of one record; every tile of a matrix sees all of its vectors."""
     encoding, k, n = engine.encoding, contraction.k, contraction.n
+    if contraction.macs == 0:
+        return _Tally()
     tiles_in, tiles_out = math.ceil(k / engine.source.count), math.ceil(n / engine.panel.outputs)
     matrices, vectors = contraction.matrices, contraction.vectors_per_matrix
     shown = matrices * vectors
@@ -231,6 +240,11 @@ def _count(engine: "Engine", contraction: Contraction) -> _Tally:
 def _conversion_rate_hz(engine: "Engine") -> Scalar:
     encoding = engine.encoding
     return engine.operating_point.symbol_rate_hz * encoding.conversions_per_output / encoding.passes
+
+
+def _times(count: float, each: Scalar) -> Scalar:
+    """count * each; counts of a large model exceed the integers of JAX, and do not exceed a float."""
+    return float(count) * _number(each)
 
 
 def _number(value: Scalar) -> Scalar:

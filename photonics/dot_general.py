@@ -43,10 +43,12 @@ def as_matrix_product(
 
 def einsum(dot_general: Callable[..., Array], equation: str, lhs: Array, rhs: Array) -> Array:
     """An explicit two-operand einsum without batch axes, e.g. "btd,dhk->bthk", through a dot_general."""
-    left, right, output = equation.replace(" ", "").replace("->", ",").split(",")
+    parts = equation.replace(" ", "").replace("->", ",").split(",")
+    left, right, output = parts if len(parts) == 3 else ("", "", "?")
     shared = [letter for letter in left if letter in right]
     kept = [letter for letter in left + right if letter not in shared]
-    if "." in equation or set(output) != set(kept) or len(set(left)) != len(left) or len(set(right)) != len(right):
+    once = len(set(left)) == len(left) and len(set(right)) == len(right)
+    if "." in equation or sorted(output) != sorted(kept) or not once:
         raise ValueError(
             f"einsum {equation!r} is not a plain product of activations and weights: every letter must be contracted "
             "between the two or kept; leave this layer digital with a rule (pattern, None)"

@@ -13,6 +13,7 @@ from photonics.stage import stage, static
 
 if TYPE_CHECKING:
     from photonics.engine import Engine
+    from photonics.optics import Optics
 
 # Seed of the fixed patterns; `instance` tells one piece of glass from the next.
 _FABRICATION_SEED = 850
@@ -73,7 +74,7 @@ def transmissions(engine: "Engine", w: Array, instance: int | Array) -> tuple[Ar
 
     T+ and T- are what each rail passes, errors and crosstalk included; v are the normalised weights meant, and
     w = v * scale. Order: rotation, column scale, pre-distortion for crosstalk, rounding to the panel's levels,
-    extinction floor, pixel errors, crosstalk, imbalance of the rails.
+    extinction floor, pixel errors, imbalance of the rails, crosstalk.
     """
     panel, optics = engine.panel, engine.optics
     tiles, rows = tiling(w.shape[0], engine.source.count)
@@ -82,12 +83,7 @@ def transmissions(engine: "Engine", w: Array, instance: int | Array) -> tuple[Ar
     scale = engine.encoding.weight_scales(tiled)
     meant = tiled / scale
     if optics.crosstalk:
-        per_panel = _by_panel(meant, panel.outputs)
-        corrected = optics.predistort(per_panel)
-        # One factor per panel keeps neighbouring columns in proportion; it is the range that the correction spends.
-        spent = jnp.maximum(jnp.max(jnp.abs(corrected), axis=(1, 3), keepdims=True), 1.0)
-        shown = _from_panel(corrected / spent, w.shape[1])
-        spent = _from_panel(jnp.broadcast_to(spent, (tiles, 1, *corrected.shape[2:])), w.shape[1])
+        shown, spent = _predistort(optics, meant, panel.outputs)
         meant, scale = meant / spent, scale * spent
     else:
         shown = meant
@@ -178,6 +174,23 @@ def _disturb(engine: "Engine", rails: tuple[Array, Array], instance: int | Array
         pixel = 1.0 + engine.panel.element_residual * standard_normal(stream(key, number), shape)
         disturbed.append(rail * pixel * (1.0 + sign * imbalance))
     return tuple(disturbed)
+
+
+def _predistort(optics: "Optics", meant: Array, outputs: int) -> tuple[Array, Array]:
+    """Weights (tiles, rows, n) as shown, whose mixture is `meant` / spent, and spent (tiles, 1, n).
+
+    One factor for each panel keeps neighbouring columns in proportion; it is the range that the correction spends.
+    """
+    n = meant.shape[-1]
+    corrected = _from_panel(optics.predistort(_by_panel(meant, outputs)), n)
+    left = n % outputs if n > outputs else 0
+    if left:
+        # The last panel holds fewer columns than the others, and nothing is shown beside them.
+        corrected = corrected.at[..., n - left :].set(optics.predistort(meant[..., n - left :]))
+    magnitude = jnp.abs(_by_panel(corrected, outputs))
+    spent = jnp.maximum(jnp.max(magnitude, axis=(1, 3), keepdims=True), 1.0)
+    spent = _from_panel(jnp.broadcast_to(spent, magnitude[:, :1].shape), n)
+    return corrected / spent, spent
 
 
 def _by_panel(value: Array, outputs: int) -> Array:

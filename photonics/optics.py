@@ -36,7 +36,8 @@ class Optics:
         """Light per detector (..., outputs) from light per column, one panel's outputs on the last axis."""
         if not self.crosstalk:
             return light
-        return _neighbours(light, self.crosstalk_per_neighbour)
+        # A product with the whole matrix, because a stencil would make the compiler compute `light` three times over.
+        return light @ _mixture(self.crosstalk_per_neighbour, light.shape[-1]).astype(light.dtype)
 
     def predistort(self, weights: Array) -> Array:
         """Weights (..., outputs) whose mixture by the known part of the crosstalk is `weights`; may exceed +-1."""
@@ -67,8 +68,6 @@ def _inverse(share: Scalar, width: int) -> Array:
     return (windows(apart, width - 1 - rows) - windows(images, rows + 2)) / (1.0 - power[period]) / root
 
 
-def _neighbours(light: Array, share: Scalar) -> Array:
-    pad = [(0, 0)] * (light.ndim - 1)
-    left = jnp.pad(light[..., 1:], [*pad, (0, 1)])
-    right = jnp.pad(light[..., :-1], [*pad, (1, 0)])
-    return (1.0 - 2.0 * share) * light + share * (left + right)
+def _mixture(share: Scalar, width: int) -> Array:
+    """Crosstalk matrix C (width, width) with `share` per neighbour, symmetric."""
+    return (1.0 - 2.0 * share) * jnp.eye(width) + share * (jnp.eye(width, k=1) + jnp.eye(width, k=-1))

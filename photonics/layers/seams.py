@@ -129,9 +129,15 @@ def _weight(module: Any) -> Any:
 
 
 def _stack_root(model: nnx.Module, path: Path, layers: int | None) -> int:
-    """How many components of `path` name the stack: the highest module whose parameters all carry the layer axis."""
-    shapes = [(where, param[...].shape) for where, param in _params(model)]
-    for depth in range(len(path) + 1):
+    """How many components of `path` name the stack: the highest module whose parameters all carry the layer axis.
+
+    Weights of a layer outside of any stack carry none, whatever their shape; and a model that holds its one stack
+    under a name is not the stack itself.
+    """
+    plain = {id(p) for _, module in nnx.iter_modules(model) if _stacked(module) is False for _, p in _params(module)}
+    shapes = [(where, () if id(param) in plain else param[...].shape) for where, param in _params(model)]
+    first = 1 if len(path) > 1 and len({where[0] for where, _ in shapes}) == 1 else 0
+    for depth in range(first, len(path) + 1):
         inside = [shape for where, shape in shapes if where[:depth] == path[:depth]]
         if all(shape[:1] == (layers,) for shape in inside):
             return depth

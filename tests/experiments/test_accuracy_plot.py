@@ -64,6 +64,16 @@ def test_one_point_is_enough(tmp_path, powers_w):
     assert all(path.stat().st_size > 1000 for path in draw(tmp_path))
 
 
+def test_a_sweep_that_ends_before_the_plateau_says_so(tmp_path):
+    content = result(POWERS_W[:3])
+    for row in content["plateau"]:
+        row["causes"] = {"shot and readout noise": row["kl_nats"]}
+    write_run(tmp_path, content)
+    words = texts(draw(tmp_path)[1].read_bytes())
+    assert "lowest 0.1" in words
+    assert "plateau" not in words
+
+
 def test_an_exact_engine_can_be_drawn(tmp_path):
     content = result()
     for point in content["points"]:

@@ -30,6 +30,12 @@ def test_what_was_not_reached_is_said(capsys):
     assert "What rotation saves cannot be told" in flat
 
 
+def test_light_that_still_limits_is_said(capsys):
+    content = result()
+    content["plateau"][0]["set_by"] = "shot and readout noise"
+    assert "(more light still helps)" in " ".join(summary(capsys, content).split())
+
+
 def test_overflow_is_said(capsys):
     content = result()
     content["points"][0]["perplexity"] = None

@@ -1,0 +1,52 @@
+"""Engines and products shared by the tests of the optical path; small ones, so that tests are quick."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import pytest
+
+import photonics
+from photonics.engine import Engine
+
+# Fan-in and fan-out of the small engines: a product of length 24 fills one tile in part, one of 48 two tiles.
+SMALL = {"source.count": 32, "panel.outputs": 16}
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Engine:
+    """The full engine `free-space-1024`."""
+    return photonics.load_engine("free-space-1024")
+
+
+@pytest.fixture(scope="session")
+def small(catalogue: Engine) -> Callable[..., Engine]:
+    """Builder of `free-space-1024` with 32 sources and 16 outputs: `small({"adc.bits": 8})` changes a value."""
+
+    def build(changes: dict[str, Any] | None = None) -> Engine:
+        return catalogue.replace(**{**SMALL, **(changes or {})})
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def bare() -> Callable[..., Engine]:
+    """Builder of the ideal engine in the same size, not rotating, to which a test adds what it is about."""
+    engine = photonics.load_engine("ideal", ["encoding.rotate=false"])
+
+    def build(changes: dict[str, Any] | None = None) -> Engine:
+        return engine.replace(**{**SMALL, **(changes or {})})
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def product() -> Callable[..., jax.Array]:
+    """`engine.matmul(key, x, w)` compiled once per structure of engine and shape of operands."""
+    return jax.jit(lambda engine, key, x, w: engine.matmul(key, x, w))
+
+
+@pytest.fixture(scope="session")
+def loaded() -> Callable[..., Any]:
+    """`engine.load_panel(w, sample=...)`, compiled."""
+    return jax.jit(lambda engine, w, sample=None, instance=0: engine.load_panel(w, sample=sample, instance=instance))

@@ -1,0 +1,47 @@
+"""The two named surrogates: straight-through rounding and Gaussian counts."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from photonics.gradients import gaussian_counts, standard_deviation, straight_through
+
+
+def test_straight_through_has_the_value_of_one_and_the_gradient_of_the_other():
+    exact = jnp.array([0.2, 0.6, -1.4])
+    weights = jnp.array([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(straight_through(exact, jnp.round(exact)), [0.0, 1.0, -1.0], atol=1e-7)
+    by_exact, by_rounded = jax.grad(lambda a, b: jnp.sum(weights * straight_through(a, b)), argnums=(0, 1))(
+        exact, jnp.round(exact)
+    )
+    np.testing.assert_array_equal(by_exact, weights)
+    np.testing.assert_array_equal(by_rounded, 0.0)
+
+
+def test_rounding_itself_has_no_gradient():
+    # Otherwise the test above could not tell.
+    assert jax.grad(lambda a: jnp.sum(jnp.round(a)))(jnp.array([0.2, 0.6])).tolist() == [0.0, 0.0]
+
+
+def test_counts_are_mean_plus_deviation_times_draw():
+    mean, variance, normal = jnp.array([10.0, 20.0]), jnp.array([4.0, 9.0]), jnp.array([1.0, -2.0])
+    np.testing.assert_allclose(gaussian_counts(mean, variance, normal), [12.0, 14.0], rtol=1e-6)
+    by_mean, by_variance = jax.grad(lambda m, v: jnp.sum(gaussian_counts(m, v, normal)), argnums=(0, 1))(mean, variance)
+    np.testing.assert_allclose(by_mean, 1.0)
+    # d sqrt(v) n / dv = n / (2 sqrt(v))
+    np.testing.assert_allclose(by_variance, [1 / 4, -2 / 6], rtol=1e-6)
+
+
+@pytest.mark.parametrize("variance", [0.0, jnp.zeros(3), -1e-9])
+def test_without_variance_there_is_no_noise_and_no_gradient(variance):
+    normal = jnp.array([1.0, -2.0, 0.5])
+    counts, gradient = jax.value_and_grad(lambda v: jnp.sum(gaussian_counts(jnp.ones(3), v, normal)))(variance)
+    assert float(counts) == 3.0
+    np.testing.assert_array_equal(gradient, 0.0)
+
+
+def test_a_deviation_broadcasts_and_is_the_root():
+    np.testing.assert_allclose(standard_deviation(jnp.array([[4.0], [0.0], [2.25]])), [[2.0], [0.0], [1.5]])
+    # A light of two passes, dark in both, as an idle source without floor.
+    assert jax.grad(lambda a: standard_deviation(jnp.square(a)))(0.0) == 0.0
