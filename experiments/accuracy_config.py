@@ -30,7 +30,7 @@ class AccuracyConfig:
 
     exalight accuracy
 
-    exalight accuracy --tokens 512 --laser-power-w 0.003 0.03 --rotate on --out /tmp/run
+    exalight accuracy --tokens 512 --laser-power-w 0.003 0.03 --rotate on --out runs/mine
 
     exalight accuracy --engine free-space-2048 --set adc.bits=8 --set optics.transmission=0.4
 

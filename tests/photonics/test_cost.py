@@ -245,7 +245,7 @@ def test_gradients_are_those_of_the_value(engine, panels, leaf):
 
     gradient, step = float(jax.grad(energy_j)(1.0)), 2e-2
     difference = float(energy_j(1 + step) - energy_j(1 - step)) / (2 * step)
-    # Second-order error (a step)^2 / 6 with a = 4 at most (4^ENOB over 1.5 bits): 1e-3; float32 leaves 1e-5 of the whole.
+    # Second-order error (a step)^2 / 6 with a = 4 at most (4^ENOB over 1.5 bits) is 1e-3; float32 leaves 1e-5.
     assert gradient == pytest.approx(difference, rel=3e-3, abs=1e-5 * float(energy_j(1.0)) / step)
     assert gradient != 0
 

@@ -21,7 +21,7 @@ def engine():
 @pytest.mark.parametrize(
     ("field", "part", "count"),
     [
-        # 2048 inputs compared, scaled and rotated (11 additions each); 30 outputs of two tiles: 2 rescaled, 1 sum, 1 scale
+        # 2048 inputs compared, scaled, rotated by 11 additions each; 30 outputs: 2 conversions, 1 sum, 1 scale
         ("op_energy_j", "digital", 7 * (2048 * (2 + 11) + 30 * 4)),
         ("mac_energy_j", "digital_products", 2 * 5 * 3 * 7),
     ],

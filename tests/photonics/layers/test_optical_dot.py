@@ -8,10 +8,21 @@ import pytest
 from flax import nnx
 
 from photonics.draws import stream
-from photonics.layers import Hardware, OpticalDot, OpticalEinsum, Panel, Place, Ranges
-from photonics.layers import calibrate, load_panels, opticalize, reseed, set_engine
+from photonics.layers import (
+    Hardware,
+    OpticalDot,
+    OpticalEinsum,
+    Panel,
+    Place,
+    Ranges,
+    calibrate,
+    load_panels,
+    opticalize,
+    reseed,
+    set_engine,
+)
 from photonics.rules import assign
-from tests.photonics.layers.small_models import Mixed, Stack, continuous, filled, ideal, noise_of, rounded, run, stack
+from tests.photonics.layers.small_models import Mixed, Stack, continuous, filled, ideal, noise_of, rounded, stack
 
 LAST_WITH_FIRST = (((1,), (0,)), ((), ()))
 
@@ -124,8 +135,10 @@ def loss(model: nnx.Module) -> jax.Array:
 def test_training_changes_weights_and_nothing_else(make):
     model = make()
     opticalize(model, rounded(), rngs=nnx.Rngs(noise=0))
-    calibrate(model, lambda called: called(normal(2, 4, 8)))
-    kept = nnx.clone(nnx.state(model, nnx.Not(nnx.Any(nnx.Param, nnx.RngState))))
+    if isinstance(model, Stack):
+        calibrate(model, lambda called: called(normal(2, 4, 8)))
+    others = nnx.Not(nnx.Any(nnx.Param, nnx.RngState))
+    kept = nnx.clone(nnx.state(model, others))
     optimizer = nnx.Optimizer(model, optax.adam(1e-2), wrt=nnx.Param)
 
     @nnx.jit
@@ -138,14 +151,8 @@ def test_training_changes_weights_and_nothing_else(make):
     assert np.all(np.isfinite(norms)) and norms[0] > 0
     # Noise moves the loss by some per cent from call to call; thirty steps of Adam move it by far more.
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:2])
-    after = nnx.state(model, nnx.Not(nnx.Any(nnx.Param, nnx.RngState)))
-    jax.tree.map(np.testing.assert_array_equal, kept, after)
-    assert {
-        variable for variable in map(type, jax.tree.leaves(kept, is_leaf=lambda v: isinstance(v, nnx.Variable)))
-    } >= {
-        Hardware,
-        Ranges,
-    }
+    jax.tree.map(np.testing.assert_array_equal, kept, nnx.state(model, others))
+    assert Hardware in {type(variable) for _, variable in nnx.to_flat_state(kept)}
 
 
 def test_loaded_panels_stand_still_while_the_rest_is_trained():
