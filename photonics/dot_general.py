@@ -26,7 +26,7 @@ def contract(product: Product, lhs: Array, rhs: Array, dimension_numbers: Any) -
         )
     x, w = as_matrix_product(lhs, rhs, lhs_contract, rhs_contract)
     free = [size for axis, size in enumerate(rhs.shape) if axis not in _positive(rhs_contract, rhs.ndim)]
-    return product(x, w).reshape(*x.shape[:-1], *free)
+    return product(x, w).reshape((*x.shape[:-1], *free))
 
 
 def as_matrix_product(

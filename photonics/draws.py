@@ -47,15 +47,28 @@ def stream(key: Array, *place: int | Array) -> Array:
 
 
 def standard_normal(key: Array, shape: tuple[int, ...]) -> Array:
-    """Independent N(0, 1) draws, float32, to 6.2 sigma; `key` leads `shape` as in `check_key`.
+    """Independent N(0, 1) draws, float32, to 6.3 sigma; `key` leads `shape` as in `check_key`.
 
     The draw at one position depends on its key, on its row among the rows of that key and on its column; not on the
     number of rows or columns, nor on other keys.
     """
+    return _inverse_normal(_words_of_shape(key, shape)).reshape(shape)
+
+
+def sum_of_bytes(key: Array, shape: tuple[int, ...]) -> Array:
+    """Independent draws of mean 0 and variance 1, nearly normal: the sum of four random bytes (Irwin-Hall).
+
+    Excess kurtosis -0.3 and no value beyond 3.47, for a quarter of the cost of `standard_normal`. For noise that is
+    summed over many sources before anyone sees it; places as in `standard_normal`.
+    """
+    return _sum_of_bytes(_words_of_shape(key, shape)).reshape(shape)
+
+
+def _words_of_shape(key: Array, shape: tuple[int, ...]) -> Array:
     *leading, columns = shape
     rows = math.prod(leading[key.ndim :])
     seeds = jax.vmap(lambda one: jax.random.bits(one, (2,)))(key.reshape(-1))
-    return _inverse_normal(_words(seeds, rows, columns)).reshape(shape)
+    return _words(seeds, rows, columns)
 
 
 def _words(seeds: Array, rows: int, columns: int) -> Array:
@@ -81,18 +94,35 @@ def _mix(word: Array) -> Array:
 def _inverse_normal(word: Array) -> Array:
     """N(0, 1) from a uniform uint32 word: one bit for the sign, 31 for the tail probability p in (0, 1/2).
 
-        |z| = Q(t),   t = sqrt(-2 ln p)
+        |z| = Q(t),   t = sqrt(2 ln 2 L),   L = -log2 p
 
-    Q is a polynomial fit of the exact quantile over all p that occur, right to 1.1e-5 in z: a Kolmogorov-Smirnov
-    test would need more than 1e10 draws to see it.
+    Q and the logarithm of a mantissa are polynomial fits; together they are right to 4e-5 in z over all p that occur:
+    a Kolmogorov-Smirnov test would need several 1e9 draws to see it.
     """
-    # Through int32, because that conversion is one instruction.
-    tail = ((word >> 1).astype(jnp.int32).astype(jnp.float32) + 0.5) * np.float32(2.0**-32)
-    argument = (jnp.sqrt(-2.0 * jnp.log(tail)) - np.float32(_MIDDLE)) * np.float32(1.0 / _HALF_WIDTH)
-    magnitude = jnp.full((), _QUANTILE[-1], jnp.float32)
-    for coefficient in _QUANTILE[-2::-1]:
-        magnitude = magnitude * argument + np.float32(coefficient)
-    return jnp.where((word & 1) == 1, magnitude, -magnitude)
+    # p = scaled / 2^32; through int32, because that conversion is one instruction.
+    scaled = jax.lax.bitcast_convert_type((word >> 1).astype(jnp.int32).astype(jnp.float32) + 0.5, jnp.int32)
+    exponent = (_EXPONENT_BIAS + 32 - (scaled >> _MANTISSA_BITS)).astype(jnp.float32)
+    # The mantissa with the exponent of 2 is 2 m in [2, 4), so this is 2 m - 3 in [-1, 1).
+    mantissa = jax.lax.bitcast_convert_type((scaled & ((1 << _MANTISSA_BITS) - 1)) | 0x40000000, jnp.float32) - 3.0
+    information = exponent - _polynomial(_LOG2, mantissa)
+    scale = math.sqrt(2.0 * math.log(2.0)) / _HALF_WIDTH
+    magnitude = _polynomial(_QUANTILE, jnp.sqrt(information) * np.float32(scale) - np.float32(_MIDDLE / _HALF_WIDTH))
+    # Even words are the lower half.
+    sign = ~word << 31
+    return jax.lax.bitcast_convert_type(jax.lax.bitcast_convert_type(magnitude, jnp.uint32) ^ sign, jnp.float32)
+
+
+def _sum_of_bytes(word: Array) -> Array:
+    total = (word & 255) + ((word >> 8) & 255) + ((word >> 16) & 255) + (word >> 24)
+    # Four bytes: mean 4 * 127.5, variance 4 (256^2 - 1) / 12.
+    return (total.astype(jnp.int32).astype(jnp.float32) - 510.0) * np.float32(1.0 / math.sqrt((256**2 - 1) / 3.0))
+
+
+def _polynomial(coefficients: np.ndarray, argument: Array) -> Array:
+    value = jnp.full((), coefficients[-1], jnp.float32)
+    for coefficient in coefficients[-2::-1]:
+        value = value * argument + np.float32(coefficient)
+    return value
 
 
 def _fit_quantile(degree: int) -> np.ndarray:
@@ -102,7 +132,15 @@ def _fit_quantile(degree: int) -> np.ndarray:
     return np.polynomial.polynomial.polyfit(argument, -scipy.special.ndtri(np.exp(-t * t / 2)), degree)
 
 
+def _fit_log2(degree: int) -> np.ndarray:
+    """Coefficients of log2 m, m in [1, 2), in 2 m - 3."""
+    argument = np.cos(np.linspace(0.0, np.pi, 2001))
+    return np.polynomial.polynomial.polyfit(argument, np.log2((argument + 3.0) / 2.0), degree)
+
+
+_MANTISSA_BITS, _EXPONENT_BIAS = 23, 127
 _LARGEST, _SMALLEST = 0.5, 0.5 * 2.0**-32
 _T_RANGE = [math.sqrt(-2.0 * math.log(p)) for p in (_LARGEST, _SMALLEST)]
 _MIDDLE, _HALF_WIDTH = sum(_T_RANGE) / 2, (_T_RANGE[1] - _T_RANGE[0]) / 2
-_QUANTILE = _fit_quantile(10)
+_QUANTILE = _fit_quantile(9)
+_LOG2 = _fit_log2(5)

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from photonics.draws import standard_normal, stream
+from photonics.draws import standard_normal, stream, sum_of_bytes
 from photonics.gradients import gaussian_counts, standard_deviation
 from photonics.loaded_panel import LoadedPanel, exact_codes, split_rows
 from photonics.stage import Scalar
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _DETECTION, _SOURCES = 0, 1
 
 
+# Compiled here, because called eagerly every small operation would be compiled by itself.
+@jax.jit
 def matmul(engine: "Engine", key: Array, x: Array, panel: LoadedPanel) -> Array:
     """y (rows..., n) from x (rows..., k) and a loaded panel (k, n), float32; see `Engine.matmul`."""
     leading = x.shape[:-1]
@@ -101,15 +103,16 @@ def source_noise(engine: "Engine", key: Array, drive: Array, leading: tuple[int,
     """Fluctuation of the sources as an error of the drives (m, rows), both passes together.
 
     Independent sources: eps_k of the two passes are independent and reach all outputs through the same row of the
-    panel, so their sum is one Gaussian per source. A common laser: one eps per pass for all sources.
+    panel, so their sum is one draw per source. A common laser: one eps per pass for all sources.
     """
     bandwidth_hz = engine.receiver.noise_bandwidth_hz(engine.operating_point)
     deviation = standard_deviation(engine.source.relative_variance(bandwidth_hz))
     positive, negative = _pass_light(engine, drive)
     if engine.source.noise == "independent":
-        normal = standard_normal(key, (*leading, drive.shape[-1])).reshape(drive.shape)
-        # A source without drive and floor is dark in both passes.
-        light = standard_deviation(jnp.square(positive) + jnp.square(negative)) * normal
+        # Every output sums all sources, so nearly normal draws give a normal sum. A source without drive and floor is
+        # dark in both passes.
+        draw = sum_of_bytes(key, (*leading, drive.shape[-1])).reshape(drive.shape)
+        light = standard_deviation(jnp.square(positive) + jnp.square(negative)) * draw
     else:
         normal = standard_normal(key, (*leading, 2)).reshape(-1, 2)
         light = positive * normal[:, :1] - negative * normal[:, 1:]

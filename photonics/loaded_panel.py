@@ -57,6 +57,23 @@ class LoadedPanel:
         return self.difference.shape[1]
 
 
+def packed(panel: LoadedPanel) -> LoadedPanel:
+    """The same panel with every bfloat16 array held as its 16 bits, for storage in a stack that a loop slices.
+
+    XLA on a CPU widens bfloat16 slices in a loop: it would copy the whole stack to float32 on every call.
+    """
+    return jax.tree.map(
+        lambda leaf: jax.lax.bitcast_convert_type(leaf, jnp.uint16) if leaf.dtype == jnp.bfloat16 else leaf, panel
+    )
+
+
+def unpacked(panel: LoadedPanel) -> LoadedPanel:
+    """Undo `packed`; a panel that is not packed is returned as it is."""
+    return jax.tree.map(
+        lambda leaf: jax.lax.bitcast_convert_type(leaf, jnp.bfloat16) if leaf.dtype == jnp.uint16 else leaf, panel
+    )
+
+
 def tiling(k: int, fan_in: int) -> tuple[int, int]:
     """(tiles, rows): as few tiles of at most `fan_in` rows as k needs, equally filled."""
     tiles = max(1, math.ceil(k / fan_in))
@@ -96,6 +113,8 @@ def transmissions(engine: "Engine", w: Array, instance: int | Array) -> tuple[Ar
     return rails[0], rails[1], meant, scale[:, 0]
 
 
+# Compiled here for the same reason as `photonics.fast.matmul`.
+@jax.jit
 def load_panel(
     engine: "Engine",
     w: Array,

@@ -70,5 +70,8 @@ def assign(engines: Sequence["Engine | None"], stacked: bool) -> Assignment:
 
 
 def as_arrays(engine: "Engine") -> "Engine":
-    """The engine with every physical value as a float32 array, so that none of them is a constant of a compilation."""
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), engine)
+    """The engine with every physical value as a float32 array, so that none of them is a constant of a compilation.
+
+    It loses its name, which would make two equal machines different structures.
+    """
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), engine.replace(name=""))

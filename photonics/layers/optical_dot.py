@@ -15,7 +15,7 @@ from jax import Array
 from photonics import dot_general as products
 from photonics.draws import stream
 from photonics.engine import Engine
-from photonics.loaded_panel import LoadedPanel
+from photonics.loaded_panel import LoadedPanel, unpacked
 from photonics.rules import Assignment
 
 
@@ -104,7 +104,7 @@ class OpticalDot(nnx.Module):
 
     def _panel(self, index: int, w: Array) -> LoadedPanel:
         if self.panels[index] is not None:
-            return self.panels[index].get_value()
+            return unpacked(self.panels[index].get_value())
         engine, ranges = self.hardware[index].get_value(), value_of(self.ranges[index])
         return engine.load_panel(w, instance=self.instance[...], ranges=ranges)
 

@@ -12,7 +12,7 @@ from photonics.draws import stream
 from photonics.engine import Engine
 from photonics.layers.optical_dot import OpticalDot, OpticalEinsum, Panel, value_of
 from photonics.layers.seams import Seam, find_seams, place, unreachable
-from photonics.loaded_panel import LoadedPanel
+from photonics.loaded_panel import LoadedPanel, packed
 from photonics.rules import Rule, as_arrays, assign, check_rules, engine_for
 
 
@@ -123,7 +123,7 @@ def unload_panels(model: nnx.Module) -> None:
 
 @jax.jit
 def _load(engine: Engine, w: Array, instance: Array, ranges: tuple[Array, Array] | None) -> LoadedPanel:
-    return engine.load_panel(w, instance=instance, ranges=ranges)
+    return packed(engine.load_panel(w, instance=instance, ranges=ranges))
 
 
 @jax.jit

@@ -46,7 +46,8 @@ class Seam:
         """The optical product that stands in the layer, or None."""
         if isinstance(self.module, nnx.Einsum):
             return getattr(self.module.einsum_op, "dot", None)
-        return self.module.dot_general if isinstance(self.module.dot_general, nnx.Module) else None
+        # Told by what it holds: somebody else's module may stand there as well.
+        return self.module.dot_general if hasattr(self.module.dot_general, "hardware") else None
 
     def weights(self) -> Array | None:
         """Weights as (k, n), (layers, k, n) in a stack, or None where only a call tells (einsum without equation)."""

@@ -1,6 +1,7 @@
 """How far apart two samples of noise are, in standard errors: the ruler of the tests that compare laws."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtri
 from scipy.stats import kstest
 
@@ -43,10 +44,10 @@ def _log_variance(sample: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
 
 def assert_normal(sample: np.ndarray, least: float = 1e-4) -> None:
     """The sample, all of it, may come from N(0, 1) by the Kolmogorov-Smirnov test."""
-    assert kstest(np.asarray(sample, np.float64).ravel(), "norm").pvalue > least
+    assert kstest(np.asarray(sample, np.float64).ravel(), "norm")[1] > least
 
 
-def assert_uncorrelated(a: np.ndarray, b: np.ndarray) -> None:
+def assert_uncorrelated(a: ArrayLike, b: ArrayLike) -> None:
     """Correlation of two samples of equal shape within five standard errors, 5 / sqrt(n)."""
     a, b = np.ravel(a), np.ravel(b)
     assert a.size == b.size

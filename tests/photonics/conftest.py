@@ -1,5 +1,6 @@
 """Engines and products shared by the tests of the optical path; small ones, so that tests are quick."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,12 @@ def bare() -> Callable[..., Engine]:
         return engine.replace(**{**SMALL, **(changes or {})})
 
     return build
+
+
+@pytest.fixture(scope="session")
+def quickly() -> Callable[..., Any]:
+    """`jax.jit` that compiles fast and runs slowly, for large programs that run few times."""
+    return functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @pytest.fixture(scope="session")

@@ -68,12 +68,17 @@ def quiet(**changes) -> Engine:
     return load_engine("ideal").at(laser_power_w=1e-4).replace(**{**sizes, **changes})
 
 
+@jax.jit
+def product_and_scale(engine: Engine, x: jax.Array, w: jax.Array) -> tuple[jax.Array, jax.Array]:
+    panel = engine.load_panel(w)
+    return engine.matmul(jax.random.key(5), x, panel), panel.scale[0]
+
+
 def measured_electrons2(engine: Engine, full_tile) -> float:
     x, w, exact = full_tile
-    panel = engine.load_panel(w)
-    y = np.asarray(engine.matmul(jax.random.key(5), x, panel), np.float64)
+    y, scale = (np.asarray(value, np.float64) for value in product_and_scale(engine, x, w))
     # The scale is 1 unless pre-distortion spends a part of the range.
-    return float(np.mean(((y - exact) / np.asarray(panel.scale[0])) ** 2)) * float(engine.gain_electrons()) ** 2
+    return float(np.mean(((y - exact) / scale) ** 2)) * float(engine.gain_electrons()) ** 2
 
 
 SHOT = {"photodetector.shot_noise": True}

@@ -74,7 +74,7 @@ def test_the_inverse_is_exact_over_all_words():
     half = np.unique(np.concatenate([[0], 2 ** np.arange(31), np.linspace(0, 2**31 - 1, 20_001).astype(np.int64)]))
     word = (2 * half).astype(np.uint32)
     z = np.asarray(_inverse_normal(jnp.asarray(word)), np.float64)
-    np.testing.assert_allclose(ndtr(z), (half + 0.5) * 2.0**-32, rtol=1e-4)
+    np.testing.assert_allclose(ndtr(z), (half + 0.5) * 2.0**-32, rtol=3e-4)
     np.testing.assert_array_equal(_inverse_normal(jnp.asarray(word + 1)), -z.astype(np.float32))
     assert 6.2 < np.abs(z).max() < 6.4
 
@@ -102,7 +102,7 @@ def test_no_correlation_between_keys(normals):
     # Keys next to each other, and keys that differ by what was folded in: 8 choose 2 pairs of 2^17 draws.
     keys = jnp.stack([jax.random.key(0), jax.random.key(1), *(stream(_KEY, i) for i in (0, 1)), *_nested()])
     draws = np.asarray(normals(keys, (8, 256, 512)), np.float64).reshape(8, -1)
-    correlation = np.corrcoef(draws)[np.triu_indices(8, 1)]
+    correlation = np.asarray(np.corrcoef(draws))[np.triu_indices(8, 1)]
     assert np.abs(correlation).max() < 5.5 / np.sqrt(draws.shape[1])
 
 
@@ -141,11 +141,11 @@ def test_pairs_of_neighbours_fill_the_square(words):
 
 def test_words_are_the_same_in_any_shape_and_any_split():
     seeds = jax.vmap(lambda key: jax.random.bits(key, (2,)))(jax.random.split(_KEY, 5))
-    whole = np.asarray(_words(seeds, 33, 129))
-    np.testing.assert_array_equal(_words(seeds[2:4], 33, 129), whole[2:4])
-    np.testing.assert_array_equal(_words(seeds, 7, 129), whole[:, :7])
-    np.testing.assert_array_equal(_words(seeds, 33, 17), whole[:, :, :17])
-    np.testing.assert_array_equal(jax.jit(_words, static_argnums=(1, 2))(seeds, 33, 129), whole)
+    whole, compiled = np.asarray(_words(seeds, 33, 129)), jax.jit(_words, static_argnums=(1, 2))
+    np.testing.assert_array_equal(compiled(seeds[2:4], 33, 129), whole[2:4])
+    np.testing.assert_array_equal(compiled(seeds, 7, 129), whole[:, :7])
+    np.testing.assert_array_equal(compiled(seeds, 33, 17), whole[:, :, :17])
+    np.testing.assert_array_equal(compiled(seeds, 33, 129), whole)
 
 
 @pytest.mark.parametrize("split", [(1, 4), (2, 3), (1, 1, 1, 1, 1)])

@@ -1,7 +1,5 @@
 """The fast path: exact integers, light, gradients. Its noise is in `test_noise_laws` and `test_reference`."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,12 +7,12 @@ import pytest
 
 from photonics import fast
 from photonics.engine import Engine
-from photonics.loaded_panel import exact_codes, split_rows
+from photonics.loaded_panel import LoadedPanel, exact_codes, split_rows
 from photonics.receiver import IntegratingReceiver
 
-# 47 inputs fill two tiles of 24 rows but for one.
-_X = jax.random.normal(jax.random.key(1), (64, 47))
-_W = jax.random.normal(jax.random.key(2), (47, 12))
+# 33 inputs fill two tiles of 17 rows but for one.
+_X = jax.random.normal(jax.random.key(1), (64, 33))
+_W = jax.random.normal(jax.random.key(2), (33, 12))
 _KEY = jax.random.key(3)
 
 
@@ -40,8 +38,7 @@ def test_gradient_of_the_exact_product_is_that_of_a_product():
     np.testing.assert_allclose(by_weights.astype(jnp.float32), codes.T @ cotangent, rtol=2**-8, atol=1e-4)
 
 
-@pytest.mark.parametrize("bits", [2, 4, 8, 9])
-@pytest.mark.parametrize("rotate", [False, True])
+@pytest.mark.parametrize(("bits", "rotate"), [(2, False), (8, True), (9, False)])
 def test_the_integer_path_equals_the_float_path(bits, rotate, bare, product):
     real = {"dac.ideal": False, "dac.bits": bits, "panel.ideal": False, "panel.bits": bits, "encoding.rotate": rotate}
     integers = bare(real)
@@ -64,30 +61,26 @@ def test_the_integer_path_has_the_same_noise(bare, product):
 # Light ------------------------------------------------------------------------------------------------------------
 
 
-def _detected_share(engine: Engine, x: jax.Array, w: jax.Array) -> float:
+def _detected_share(engine: Engine, x: jax.Array, panel: LoadedPanel) -> float:
     """Light on all detectors over what modulators, optics and panel at their most open let through."""
     at, photon_j = engine.operating_point, engine.source.photon_energy_j()
-    panel = engine.load_panel(w)
     symbols = x.shape[0] * engine.encoding.passes * panel.tiles * -(-panel.n // engine.panel.outputs)
     launched_j = float(engine.source.launched_power_w(at)) * symbols / float(at.symbol_rate_hz)
     detected_j = float(engine.detected_electrons(x, panel)) * photon_j / engine.photodetector.quantum_efficiency
-    return detected_j / launched_j / float(engine.light_efficiency())
+    return float(detected_j / launched_j / engine.light_efficiency())
 
 
 @pytest.mark.parametrize("n", [3, 40])
-def test_no_more_light_is_detected_than_is_launched(n, bare):
+def test_no_more_light_is_detected_than_is_launched(n, bare, loaded):
     engine = bare({"modulator.extinction_ratio": 3.0, "panel.extinction_ratio": 3.0, "optics.transmission": 0.5})
-    w = jnp.tile(_W, (1, 4))[:32, :n]
-    wide, typical = (
-        _detected_share(engine, jnp.ones((64, 32)), jnp.ones((32, n))),
-        _detected_share(engine, _X[:, :32], w),
-    )
+    wide = _detected_share(engine, jnp.ones((64, 32)), loaded(engine, jnp.ones((32, n))))
+    typical = _detected_share(engine, _X[:, :32], loaded(engine, jnp.tile(_W, (1, 4))[:32, :n]))
     assert 0 < typical < wide <= 1
 
 
-def test_no_more_light_is_detected_with_errors_of_the_glass(small):
+def test_no_more_light_is_detected_with_errors_of_the_glass(small, loaded):
     engine = small({"panel.element_residual": 0.05, "panel.rail_residual": 0.05})
-    assert 0 < _detected_share(engine, jnp.ones((64, 32)), jnp.ones((32, 16))) <= 1
+    assert 0 < _detected_share(engine, jnp.ones((64, 32)), loaded(engine, jnp.ones((32, 16)))) <= 1
 
 
 def test_light_of_a_full_panel_by_hand(bare):
@@ -110,7 +103,7 @@ def test_electrons_grow_with_the_light_and_are_counted_by_the_reference(bare):
     assert variance == pytest.approx(once, rel=2e-2)
 
 
-def _tile_variance(engine: Engine, panel: Any) -> list[float]:
+def _tile_variance(engine: Engine, panel: LoadedPanel) -> list[float]:
     scale = jnp.max(jnp.abs(_X), axis=1, keepdims=True)
     drives = split_rows(_X / scale, panel.tiles, panel.rows)
     gain = float(engine.gain_electrons())
@@ -148,13 +141,13 @@ def _error(engine: Engine, x: jax.Array, w: jax.Array) -> jax.Array:
 
 
 @pytest.fixture(scope="module")
-def error():
-    return jax.jit(_error)
+def error(quickly):
+    return quickly(_error)
 
 
 @pytest.fixture(scope="module")
-def slopes():
-    return jax.jit(jax.grad(_error, argnums=(0, 1, 2)))
+def slopes(quickly):
+    return quickly(jax.grad(_error, argnums=(0, 1, 2)))
 
 
 def _leaves(engine: Engine) -> dict[str, jax.Array]:
@@ -169,7 +162,7 @@ def test_gradients_of_hardware_are_finite_differences(changes, small, error, slo
         above, below = (error(engine.replace(**{path: value * (1 + side)}), _X, _W) for side in (step, -step))
         numeric = (float(above) - float(below)) / (2 * step)
         # Second order in the step, some 1e-3, and float32 over the step, some 1e-5 of the error itself.
-        assert float(gradients[path] * value) == pytest.approx(numeric, rel=1e-2, abs=5e-5 * float(above)), path
+        assert float(gradients[path] * value) == pytest.approx(numeric, rel=2e-2, abs=5e-5 * float(above)), path
         felt += abs(numeric) > 1e-3 * float(above)
     assert felt >= 17
 

@@ -133,9 +133,9 @@ def test_a_law_that_is_wrong_by_a_tenth_is_seen(name, sampled):
     assert np.abs(z_of_variances(y, 1.5 * variance)).min() > largest_z(2 * _N)
 
 
-def test_passes_have_draws_of_their_own(sampled, bare):
+def test_passes_have_draws_of_their_own(sampled):
     # One eps for both passes of a common laser would leave RIN B (x w)^2 alone, whatever the floors.
-    y, variance = sampled("common laser", "fast")
+    y, _ = sampled("common laser", "fast")
     exact = np.asarray(_X, np.float64)[0] @ np.asarray(_W, np.float64)
     shared = 1e-12 * 1e9 / 2 * exact**2
     assert np.abs(z_of_variances(y, shared)).max() > 3 * largest_z(_N)
@@ -189,19 +189,19 @@ def test_tokens_are_independent(name, path, lag, sampled):
 
 
 @pytest.mark.parametrize("name", ["shot", "independent sources", "common laser"])
-def test_tiles_layers_and_calls_are_independent(name, bare, catalogue):
+def test_tiles_layers_and_calls_are_independent(name, bare, catalogue, product):
     engine = _engine(bare, catalogue, name).replace(**{"source.count": 12})
     panel = engine.load_panel(_W)
     assert panel.tiles == 2
     x = jnp.tile(_X, (_REPEATS, 1))
     key = jax.random.key(6)
-    first, second = (engine.matmul(key, x, _only(panel, tile)) for tile in (0, 1))
+    first, second = (product(engine, key, x, _only(panel, tile)) for tile in (0, 1))
     # The sum of both is what the whole panel gives.
-    np.testing.assert_allclose(first + second, engine.matmul(key, x, panel), atol=1e-4)
+    np.testing.assert_allclose(first + second, product(engine, key, x, panel), atol=1e-4)
     _uncorrelated(first, second)
     # Layers and calls fold their numbers into the key.
-    layers = [engine.matmul(stream(key, layer), x, panel) for layer in (0, 1)]
-    calls = [engine.matmul(stream(key, 0, call), x, panel) for call in (0, 1)]
+    layers = [product(engine, stream(key, layer), x, panel) for layer in (0, 1)]
+    calls = [product(engine, stream(key, 0, call), x, panel) for call in (0, 1)]
     _uncorrelated(*layers)
     _uncorrelated(*calls)
     _uncorrelated(layers[0], calls[0])

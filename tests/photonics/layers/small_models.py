@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -41,8 +42,9 @@ def continuous() -> Engine:
 
 @functools.cache
 def rounded() -> Engine:
-    """`continuous` with real converters and panels."""
-    return continuous().replace(**{"dac.ideal": False, "panel.ideal": False, "adc.ideal": False})
+    """`continuous` with real converters and panels; ranges short enough to depend on a sample, not on weights alone."""
+    coarse = {"dac.ideal": False, "panel.ideal": False, "adc.ideal": False, "ranging.sigmas": 3.0}
+    return continuous().replace(**coarse)
 
 
 @functools.cache
@@ -82,21 +84,22 @@ class Stack(nnx.Module):
 
 
 class Mixed(nnx.Module):
-    """Every kind of seam once, in the layers of flax itself: (batch, time, 8) to (batch, time, 5)."""
+    """Every kind of seam, in the layers of flax itself: (batch, time, 8) to (batch, time, 5)."""
+
+    names = (*(f"attention/{name}" for name in ("query", "key", "value", "out")), "mix", "head")
 
     def __init__(self, rngs: nnx.Rngs):
+        # Its projections are LinearGeneral: one axis to two, and two to one.
         self.attention = nnx.MultiHeadAttention(num_heads=2, in_features=8, decode=False, rngs=rngs)
-        self.spread = nnx.LinearGeneral(8, (2, 7), rngs=rngs)
-        self.join = nnx.LinearGeneral((2, 7), 6, axis=(-2, -1), rngs=rngs)
-        self.mix = nnx.Einsum("btd,hkd->bthk", (2, 4, 6), (2, 4), rngs=rngs)
+        self.mix = nnx.Einsum("btd,hkd->bthk", (2, 4, 8), (2, 4), rngs=rngs)
         self.head = nnx.Linear(8, 5, rngs=rngs)
 
     def __call__(self, x):
-        x = nnx.silu(self.join(self.spread(x + self.attention(x))))
+        x = nnx.silu(x + self.attention(x))
         return self.head(nnx.silu(self.mix(x)).reshape(*x.shape[:-1], 8))
 
 
-def filled(make: Callable[[nnx.Rngs], nnx.Module], seed: int = 0) -> nnx.Module:
+def filled(make: Callable[[nnx.Rngs], nnx.Module], seed: int = 0) -> Any:
     """The module of `make` with normal weights of standard deviation 0.4, without compiling any initialiser."""
     model = nnx.eval_shape(lambda: make(nnx.Rngs(0)))
     draw = np.random.default_rng(seed)
@@ -105,12 +108,12 @@ def filled(make: Callable[[nnx.Rngs], nnx.Module], seed: int = 0) -> nnx.Module:
     return model
 
 
-def stack(layers: int = 3, width: int = 8, hidden: int = 14, outputs: int = 5, seed: int = 0) -> Stack:
+def stack(layers: int = 3, width: int = 8, hidden: int = 14, outputs: int = 5, seed: int = 0) -> Any:
     """A filled `Stack`."""
     return filled(lambda rngs: Stack(layers, width, hidden, outputs, rngs), seed)
 
 
-def noise_of(values: np.ndarray, exact: np.ndarray) -> np.ndarray:
+def noise_of(values: Any, exact: Any) -> np.ndarray:
     """Flat, centred, unit-variance deviation of noisy values from exact ones."""
     noise = np.asarray(values - exact, np.float64).ravel()
     return (noise - noise.mean()) / noise.std()

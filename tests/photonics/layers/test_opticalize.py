@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,12 +11,12 @@ import pytest
 from flax import nnx
 
 from models.transformer.stack import unroll
-from photonics.layers import Hardware, Panel, load_panels, opticalize, reseed, set_engine, unload_panels
+from photonics.engine import Engine
+from photonics.layers import Hardware, Panel, Report, load_panels, opticalize, reseed, set_engine, unload_panels
 from photonics.layers.opticalize import optical_seams
 from tests.models.transformer.tiny_folder import TINY, tiny_model
 from tests.photonics.layers.small_models import (
     Mixed,
-    Stack,
     continuous,
     filled,
     ideal,
@@ -37,7 +38,7 @@ def normal(*shape: int, seed: int = 0) -> jax.Array:
 X = normal(4, 6, 8)
 
 
-def with_light(model, engine, rules=None):
+def with_light(model: Any, engine: Engine, rules: Any = None) -> tuple[Any, Report]:
     report = opticalize(model, engine, rules=rules, rngs=nnx.Rngs(noise=0))
     return model, report
 
@@ -61,10 +62,7 @@ def test_a_llama_in_the_ideal_limit_equals_the_plain_model():
 def test_every_kind_of_layer_in_the_ideal_limit_equals_the_plain_model():
     exact = run(filled(Mixed), X)
     model, report = with_light(filled(Mixed), ideal())
-    assert set(report.replaced) == {
-        *(f"attention/{name}" for name in ("query", "key", "value", "out")),
-        *("spread", "join", "mix", "head"),
-    }
+    assert set(report.replaced) == set(Mixed.names)
     np.testing.assert_allclose(run(model, X), exact, atol=1e-4)
 
 
@@ -144,14 +142,9 @@ def test_a_class_that_would_win_is_cleared():
 # Scanned against unrolled ----------------------------------------------------------------------------------------
 
 
-def steps(engine, structure=False):
-    """First and last of four layers digital, the two between at powers of their own, and the head too."""
-    second = engine.replace(**{"adc.bits": 5}) if structure else engine.at(laser_power_w=4e-5)
-    return [("layers/[03]/", None), ("layers/1/up", second), ("layers/2/down", second), (".*", engine)]
-
-
 def test_first_and_last_digital_and_power_by_layer_equal_an_unrolled_copy():
-    rules = steps(continuous())
+    first, second = (continuous().at(laser_power_w=power_w) for power_w in (4e-5, 2e-5))
+    rules = [("layers/[03]/", None), ("layers/1/up", first), ("layers/2/down", second), (".*", continuous())]
     scanned, report = with_light(stack(4), continuous(), rules)
     single, report_of_single = with_light(unroll(stack(4)), continuous(), rules)
     assert set(report.replaced) == set(report_of_single.replaced)
@@ -165,9 +158,10 @@ def test_first_and_last_digital_and_power_by_layer_equal_an_unrolled_copy():
 
 def test_keys_and_glass_of_an_unrolled_copy_are_those_of_the_stack():
     scanned, single = (with_light(model, continuous())[0] for model in (stack(3), unroll(stack(3))))
-    for seed in (None, KEYS):
-        for model in (scanned, single) if seed is not None else ():
-            reseed(model, seed)
+    for seeds in (False, True):  # those of `opticalize`, then new ones
+        for model in (scanned, single):
+            if seeds:
+                reseed(model, KEYS)
         for name in ("up", "down"):
             held = getattr(scanned.layers, name).dot_general
             for layer in range(3):
@@ -177,18 +171,19 @@ def test_keys_and_glass_of_an_unrolled_copy_are_those_of_the_stack():
 
 
 def test_structures_that_differ_by_layer_equal_an_unrolled_copy():
-    rules = steps(rounded(), structure=True)
-    scanned, _ = with_light(stack(4), rounded(), rules)
-    single, _ = with_light(unroll(stack(4)), rounded(), rules)
+    coarse = rounded().replace(**{"adc.bits": 5})
+    rules = [("layers/0/", None), ("layers/1/", coarse), ("up", rounded()), (".*", None)]
+    scanned, _ = with_light(stack(3), rounded(), rules)
+    single, _ = with_light(unroll(stack(3)), rounded(), rules)
     held = scanned.layers.up.dot_general
     assert [hardware.get_value().adc.bits for hardware in held.hardware] == [5, 10]
-    np.testing.assert_array_equal(held.choice[...], [0, 1, 2, 0])
+    np.testing.assert_array_equal(held.choice[...], [0, 1, 2])
+    np.testing.assert_array_equal(scanned.layers.down.dot_general.choice[...], [0, 1, 0])
     x = normal(4, 60, 8)
-    difference = np.max(np.abs(seeded(scanned, x) - seeded(single, x)), axis=-1)
+    light, alone, exact = seeded(scanned, x), seeded(single, x), run(stack(3), x)
     # A code that falls on the other side of a step moves its token; measured: none of 240.
-    assert np.mean(difference > 1e-4) < 0.02
-    coarse, _ = with_light(stack(4), rounded(), steps(rounded().replace(**{"adc.bits": 5})))
-    assert np.mean(np.abs(seeded(coarse, x) - seeded(scanned, x)) > 1e-4) > 0.5
+    assert np.mean(np.max(np.abs(light - alone), axis=-1) > 1e-4) < 0.02
+    assert np.mean(np.max(np.abs(light - exact), axis=-1) > 1e-2) > 0.9
 
 
 @pytest.mark.slow
@@ -210,8 +205,8 @@ def test_the_weights_of_a_stack_are_not_copied():
     memory = call.lower(state, normal(1, 4, 64)).compile().memory_analysis()
     assert memory is not None
     weights_byte = layers * 2 * 64 * 192 * 4
-    # One layer is encoded at a time; ten times its weights are a few tenths of the stack, a copy would be all of it.
-    assert memory.temp_size_in_bytes < weights_byte / 2
+    # One layer of 24 is encoded at a time, in a few arrays of its size (measured: 0.11 of the stack); a copy is 1.
+    assert memory.temp_size_in_bytes < weights_byte / 4
     assert memory.output_size_in_bytes < 1000
 
 
@@ -272,7 +267,7 @@ def test_the_layers_of_a_stack_share_no_draw():
 def test_draws_do_not_depend_on_the_batch_that_a_sequence_is_in():
     model, _ = with_light(stack(2), continuous())
     whole = seeded(model)
-    for rows in ([0, 1], [2, 3], [3]):
+    for rows in ([0, 1], [2, 3]):
         part = seeded(model, X[np.array(rows)], KEYS[np.array(rows)])
         # float32 sums differ with the shape of the batch, draws do not
         np.testing.assert_allclose(part, whole[rows], atol=2e-5)
@@ -356,13 +351,12 @@ def hardware(model):
 
 
 def test_loaded_panels_are_those_of_the_call():
-    # Every effect of the catalogue engine, in the one layer that every other model is made of.
-    model, _ = with_light(filled(lambda rngs: Stack(1, 8, 14, 5, rngs)), real(), [("down", real())])
-    encoded = seeded(model)
+    # Every effect of the catalogue engine, in one layer of two fan-in tiles and two panels beside each other.
+    model, _ = with_light(filled(lambda rngs: nnx.Sequential(nnx.Linear(14, 11, rngs=rngs))), real())
+    x = normal(4, 6, 14)
+    encoded = seeded(model, x)
     load_panels(model)
-    np.testing.assert_allclose(seeded(model), encoded, atol=1e-5)
-    unload_panels(model)
-    np.testing.assert_array_equal(seeded(model), encoded)
+    np.testing.assert_allclose(seeded(model, x), encoded, atol=1e-5)
 
 
 def glass(engine):
@@ -371,7 +365,7 @@ def glass(engine):
 
 
 def test_a_stack_loads_its_panels_and_unloads_them():
-    model, _ = with_light(stack(2), glass(continuous()))
+    model, _ = with_light(stack(2), glass(continuous()), [("up|head", glass(continuous()))])
     encoded = seeded(model)
     load_panels(model)
     loaded = seeded(model)
@@ -384,13 +378,13 @@ def test_a_stack_loads_its_panels_and_unloads_them():
     assert np.max(np.abs(seeded(model) - encoded)) > 0.1
 
 
+@pytest.mark.slow  # instantly: test_seams holds the matrices of every kind against the layers' own results
 def test_every_kind_of_layer_loads_its_panels():
-    model, report = with_light(filled(Mixed), continuous())
+    model, _ = with_light(filled(Mixed), continuous())
     encoded = seeded(model)
     load_panels(model)
+    assert len(nnx.to_flat_state(nnx.state(model, Panel))) == len(Mixed.names)
     np.testing.assert_allclose(seeded(model), encoded, atol=1e-4)
-    kinds = [path for path, _ in nnx.to_flat_state(nnx.state(model, Panel))]
-    assert len(kinds) == len(report.replaced) == 8
 
 
 def test_every_layer_has_glass_of_its_own():

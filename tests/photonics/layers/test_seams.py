@@ -1,9 +1,6 @@
 """Which products of a model can be reached, what they are called, and which weights they hold."""
 
 import dataclasses
-import subprocess
-import sys
-import zlib
 
 import jax
 import jax.numpy as jnp
@@ -121,10 +118,7 @@ def test_an_einsum_without_equation_has_weights_only_in_a_call():
 def test_every_kind_of_layer_is_found():
     found = find_seams(filled(Mixed))
     assert {type(seam.module).__name__ for seam in found} == {"Linear", "LinearGeneral", "Einsum"}
-    assert set(names(filled(Mixed))) == {
-        *(f"attention/{name}" for name in ("query", "key", "value", "out")),
-        *("spread", "join", "mix", "head"),
-    }
+    assert set(names(filled(Mixed))) == set(Mixed.names)
 
 
 class Hidden(nnx.Module):
@@ -178,9 +172,8 @@ def test_matrices_of_the_model_itself_are_listed():
 
 
 def test_the_number_of_a_layer_is_its_own_in_every_process():
-    code = "from photonics.layers.seams import place; print(place('layers/17/mlp/down'))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout) == place("layers/17/mlp/down") == zlib.crc32(b"layers/17/mlp/down")
+    # The CRC-32 of the name, not Python's hash, which changes from process to process.
+    assert place("layers/17/mlp/down") == 824684281
     parts = [f"attention/{n}" for n in ("query", "key", "value", "output")] + [
         f"mlp/{n}" for n in ("gate", "up", "down")
     ]

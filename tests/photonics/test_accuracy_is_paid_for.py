@@ -1,0 +1,157 @@
+"""Nothing that buys accuracy is free: what changes the noise changes the energy the other way, or stands in FREE.
+
+Noise is the mean squared error of a product with the draws held fixed; a value that no noise depends on leaves it
+exactly as it was. Energy is that of one vector, all parts of `power_budget` over the symbol rate: at equal power a
+slower engine would look free, though it does less work.
+"""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from photonics.engine import Engine
+from photonics.receiver import IntegratingReceiver
+from photonics.stage import Scalar
+
+# What buys accuracy without being paid for, and why that is so. An entry that is not needed fails the test.
+FREE = {
+    "operating_point.temperature_k": "cooling is not modelled; engines run at room temperature",
+    "source.rin_per_hz": "a property of the part; bias far above threshold is not modelled",
+    "modulator.extinction_ratio": "a property of the part; its floor even draws photocurrent",
+    "panel.extinction_ratio": "a property of the part; its floor even draws photocurrent",
+    "panel.element_residual": "bought with calibration before use, not with power",
+    "panel.rail_residual": "bought with calibration before use, not with power",
+    "optics.crosstalk_per_neighbour": "geometry of the detectors; light lost between them is not modelled",
+    "optics.crosstalk_residual": "bought with calibration before use, not with power",
+    "photodetector.dark_current_a": "a property of the part; less of it saves bias power too",
+    "receiver.noise_factor": "a property of the part, fitted to a published one",
+    "receiver.channel_noise_factor": "a property of the process",
+    "receiver.input_capacitance_f": "least area that etendue allows, which is not modelled; less saves current too",
+    "receiver.capacitance_f": "full well is not modelled; less saves reset energy too",
+    "ranging.sigmas": "a gain: resolution against clipping",
+    "ranging.percentile": "a gain: resolution against clipping",
+    "ranging.margin": "a gain: resolution against clipping",
+    "ranging.fraction": "a gain: resolution against clipping",
+}
+
+# Every effect strong enough to be felt in float32; the two variants hold all leaves but one between them.
+_STRONG = {
+    "operating_point.laser_power_w": 1e-4,
+    "photodetector.dark_current_a": 1e-5,
+    "source.rin_per_hz": 1e-12,
+    "optics.crosstalk_residual": 0.01,
+    "panel.element_residual": 0.03,
+    "panel.rail_residual": 0.03,
+    "adc.bits": 9,
+}
+_INTEGRATING = IntegratingReceiver(capacitance_f=5e-12, reset_v=1.0, amplifier_power_w=3e-4)
+_VARIANTS = {
+    "transimpedance": _STRONG,
+    "integrating": {**_STRONG, "receiver": _INTEGRATING, "source.noise": "common", "ranging.statistic": "percentile"},
+}
+_X = jax.random.normal(jax.random.key(1), (1500, 24))
+_W = jax.random.normal(jax.random.key(2), (24, 8))
+
+
+def _noise(engine: Engine) -> jax.Array:
+    return jnp.mean(jnp.square(engine.matmul(jax.random.key(0), _X, _W) - _X @ _W))
+
+
+def _energy_j(engine: Engine) -> Scalar:
+    return sum(engine.power_budget().values()) / engine.operating_point.symbol_rate_hz
+
+
+def _leaves(engine: Engine) -> dict[str, jax.Array]:
+    return {".".join(part.name for part in path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(engine)}
+
+
+@pytest.fixture(scope="module")
+def noise(quickly):
+    return quickly(_noise)
+
+
+@pytest.fixture(scope="module")
+def responses(small, noise, quickly):
+    """By variant and leaf: change of noise per relative change of the leaf, by difference and gradient; of energy."""
+    slopes, prices, table = quickly(jax.grad(_noise)), quickly(jax.grad(_energy_j)), {}
+    for variant, changes in _VARIANTS.items():
+        engine = jax.tree.map(jnp.float32, small(changes))
+        slope, price = _leaves(slopes(engine)), _leaves(prices(engine))
+        for path, value in _leaves(engine).items():
+            above, below = (noise(engine.replace(**{path: value * factor})) for factor in (1.1, 0.9))
+            table[variant, path] = float(above - below), float(slope[path] * value), float(price[path] * value)
+    return table
+
+
+def _unpaid(responses) -> set[str]:
+    """Leaves that change the noise, and whose better value costs no more energy."""
+    return {path for (_, path), (felt, _, price) in responses.items() if felt != 0 and felt * price >= 0}
+
+
+def test_nothing_that_buys_accuracy_is_free(responses, small, noise):
+    # The fraction of the range is the only leaf that neither variant uses.
+    engine = jax.tree.map(jnp.float32, small({**_STRONG, "ranging.statistic": "fraction"}))
+    fraction = engine.ranging.fraction
+    felt = noise(engine.replace(**{"ranging.fraction": fraction * 0.8})) != noise(engine)
+    unpaid = _unpaid(responses) | ({"ranging.fraction"} if felt else set())
+    assert unpaid == set(FREE)
+    assert all(reason for reason in FREE.values())
+
+
+def test_every_leaf_was_looked_at(responses, small):
+    looked_at = {path for _, path in responses}
+    assert {path for changes in _VARIANTS.values() for path in _leaves(small(changes))} == looked_at
+    paid = {path for (_, path), (felt, _, _) in responses.items() if felt != 0} - set(FREE)
+    assert {
+        "operating_point.laser_power_w",
+        "operating_point.symbol_rate_hz",
+        "source.wavelength_m",
+        "modulator.transmission",
+        "optics.transmission",
+        "panel.transmission",
+        "photodetector.quantum_efficiency",
+        "receiver.feedback_resistance_ohm",
+        "receiver.transconductance_siemens",
+        "adc.enob_loss",
+    } == paid
+
+
+def test_gradients_of_noise_tell_the_same(responses):
+    # Ranges are calibrated, not learnt: `load_panel` stops their gradient.
+    for (variant, path), (felt, slope, _) in responses.items():
+        if not path.startswith("ranging."):
+            assert (slope != 0) == (felt != 0), (variant, path)
+        else:
+            assert slope == 0
+
+
+def test_gradients_of_energy_are_finite(responses):
+    assert all(np.isfinite(price) for _, _, price in responses.values())
+
+
+@pytest.mark.parametrize("stage", ["dac", "panel", "adc"])
+def test_bits_are_paid_for(stage, small):
+    # Static, so by finite differences. At these rates no more than 12 bits have been built.
+    engines = [small({f"{stage}.bits": bits, "adc.enob_loss": 1.5 if stage == "adc" else 0.0}) for bits in range(4, 12)]
+    powers = [float(sum(engine.power_budget().values())) for engine in engines]
+    assert all(few < many for few, many in itertools.pairwise(powers))
+    part = [float(engine.power_budget()[stage]) for engine in engines]
+    assert all(few < many for few, many in itertools.pairwise(part))
+
+
+def test_the_full_scale_of_an_output_costs_nothing_by_itself(catalogue):
+    # Neither choice of range is charged, so neither may be in the price of anything.
+    shared = catalogue.replace(**{"ranging.per": "tile", "ranging.statistic": "fraction"})
+    assert shared.power_budget() == catalogue.power_budget()
+
+
+def test_an_unpaid_leaf_is_found(small, responses):
+    # The rule can fail: with the price of light taken away, laser power would be free.
+    priceless = {
+        key: (felt, slope, 0.0 if key[1] == "operating_point.laser_power_w" else price)
+        for key, (felt, slope, price) in responses.items()
+    }
+    assert _unpaid(priceless) - _unpaid(responses) == {"operating_point.laser_power_w"}
