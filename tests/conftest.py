@@ -30,3 +30,9 @@ def smollm2():
     from models.transformer.load import SMOLLM2, load_model
 
     return load_model(SMOLLM2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Instant tests first: whole commands and the real model come last, in the order that they have otherwise."""
+    last = ("tests/experiments/test_accuracy.py", "tests/test_packaging.py", "tests/models/transformer/test_smollm2.py")
+    items.sort(key=lambda item: item.nodeid.startswith(last))

@@ -1,7 +1,7 @@
 """Engines and products shared by the tests of the optical path; small ones, so that tests are quick."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -45,6 +45,13 @@ def bare() -> Callable[..., Engine]:
 def quickly() -> Callable[..., Any]:
     """`jax.jit` that compiles fast and runs slowly, for large programs that run few times."""
     return functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+
+
+@pytest.fixture
+def uncompiled() -> Iterator[None]:
+    """Every operation by itself: quicker where many engines of different structure multiply the same shapes once."""
+    with jax.disable_jit():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 from scipy.stats import chi2, kstest
 
-from photonics.draws import _inverse_normal, _words, check_key, standard_normal, stream
-from tests.photonics.agreement import assert_normal
+from photonics.draws import _inverse_normal, _words, check_key, standard_normal, stream, sum_of_bytes
+from tests.photonics.agreement import assert_normal, assert_uncorrelated
 
 _KEY = jax.random.key(20_231)
 
@@ -74,9 +74,30 @@ def test_the_inverse_is_exact_over_all_words():
     half = np.unique(np.concatenate([[0], 2 ** np.arange(31), np.linspace(0, 2**31 - 1, 20_001).astype(np.int64)]))
     word = (2 * half).astype(np.uint32)
     z = np.asarray(_inverse_normal(jnp.asarray(word)), np.float64)
+    # Right to 4e-5 in z, which is 3e-4 of the probability 6 sigma out.
     np.testing.assert_allclose(ndtr(z), (half + 0.5) * 2.0**-32, rtol=3e-4)
+    np.testing.assert_allclose(z, ndtri((half + 0.5) * 2.0**-32), atol=5e-5)
     np.testing.assert_array_equal(_inverse_normal(jnp.asarray(word + 1)), -z.astype(np.float32))
     assert 6.2 < np.abs(z).max() < 6.4
+
+
+def test_sums_of_bytes_have_the_moments_they_state():
+    draws = np.asarray(jax.jit(sum_of_bytes, static_argnums=1)(jax.random.split(_KEY, 4), (4, 256, 1024)), np.float64)
+    # Irwin-Hall of four, in steps: kurtosis 3 - 0.3 but for 1e-5; means and variances of z^p as above.
+    for power, mean, variance in ((1, 0.0, 1.0), (2, 1.0, 1.70), (3, 0.0, 10.93), (4, 2.7, 48.5)):
+        assert abs(np.mean(draws**power) - mean) < 5 * np.sqrt(variance / draws.size), power
+    assert 3.2 < np.abs(draws).max() < 3.47
+    for axis in (0, 1, 2):
+        early, late = np.moveaxis(draws, axis, 0)[:-1], np.moveaxis(draws, axis, 0)[1:]
+        assert_uncorrelated(early, late)
+        assert_uncorrelated(early**2, late**2)
+
+
+def test_a_sum_over_many_sources_is_normal():
+    # As the engine uses them: 32 draws of unequal weight in one output.
+    draws = np.asarray(sum_of_bytes(_KEY, (20_000, 32)), np.float64)
+    weights = np.random.default_rng(0).standard_normal(32)
+    assert_normal(draws @ weights / np.linalg.norm(weights))
 
 
 # Independence ----------------------------------------------------------------------------------------------------

@@ -70,12 +70,14 @@ def test_the_full_ideal_engine_and_its_reference_are_exact(bare):
     [((0, 5), (5, 4)), ((2, 5), (5, 0)), ((3, 0), (0, 4)), ((2, 0, 5), (5, 3)), ((0, 0), (0, 0)), ((0,), (0, 2))],
 )
 @pytest.mark.parametrize("method", ["matmul", "matmul_reference"])
+@pytest.mark.usefixtures("uncompiled")
 def test_arrays_without_entries(x_shape, w_shape, method, bare):
     engine = bare({"optics.crosstalk": True}) if 0 in w_shape else bare()
     y = getattr(engine, method)(_KEY, jnp.ones(x_shape), jnp.ones(w_shape))
     np.testing.assert_array_equal(y, jnp.ones(x_shape) @ jnp.ones(w_shape))
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("bits", range(2, 13))
 def test_two_to_twelve_bits_round_as_they_should(bits, bare):
     real = {"dac.ideal": False, "dac.bits": bits, "panel.ideal": False, "panel.bits": bits, "adc.ideal": False}
@@ -92,6 +94,7 @@ def test_two_to_twelve_bits_round_as_they_should(bits, bare):
     assert np.mean(off > 1e-2) < 0.02 and off.max() < 1.01
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_errors_fall_with_bits(bare):
     for stage in ("dac", "panel", "adc"):
         errors = []

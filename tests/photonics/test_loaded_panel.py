@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photonics.loaded_panel import exact_codes, split_rows, tiling, transmissions
+from photonics.loaded_panel import exact_codes, packed, split_rows, tiling, transmissions, unpacked
 from tests.photonics.agreement import assert_normal, assert_uncorrelated
 
 _W = jax.random.normal(jax.random.key(5), (48, 20))
@@ -178,6 +178,15 @@ def test_a_panel_is_a_pytree_with_its_shape_as_structure(bare, loaded):
     leaves, structure = jax.tree.flatten(panel)
     assert len(leaves) == 6
     assert jax.tree.unflatten(structure, leaves).k == 48
+
+
+def test_packing_keeps_every_bit(bare, loaded):
+    panel = loaded(bare({"panel.ideal": False, "dac.ideal": False}), _W)
+    narrow = packed(panel)
+    assert narrow.difference.dtype == narrow.total.dtype == jnp.uint16
+    jax.tree.map(np.testing.assert_array_equal, unpacked(narrow), panel)
+    assert unpacked(narrow).difference.dtype == jnp.bfloat16
+    jax.tree.map(np.testing.assert_array_equal, unpacked(panel), panel)
 
 
 def test_wrong_weights_and_samples_are_refused(bare):

@@ -92,7 +92,6 @@ def _operands(k: int, repeats: int = _REPEATS) -> tuple[jax.Array, jax.Array, ja
 def _both(engine: Engine, k: int, other: Engine | None = None, repeats: int = _REPEATS):
     """Outputs (repeats, rows, outputs) of the fast path of `engine` and of the reference path of `other` or itself."""
     x, w, sample = _operands(k, repeats)
-    # Not compiled as a whole: single operations are shared by all engines, whose programs are all different.
     fast = engine.matmul(jax.random.key(11), x, engine.load_panel(w, sample=sample, instance=3))
     counted = (other or engine).matmul_reference(jax.random.key(12), x, w, sample=sample, instance=3)
     shape = (repeats, _ROWS, _OUTPUTS)
@@ -108,6 +107,9 @@ def _largest_z(fast: np.ndarray, counted: np.ndarray) -> float:
         return float(means)
     return float(max(means, np.abs(z_of_variances(fast, counted)).max()))
 
+
+# Single operations are shared by all these engines, whose compiled programs would all be different.
+pytestmark = pytest.mark.usefixtures("uncompiled")
 
 _COMPARISONS = 2 * _ROWS * _OUTPUTS
 _CASES = list(_pairwise(_FACTORS))
