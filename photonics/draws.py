@@ -58,7 +58,7 @@ def standard_normal(key: Array, shape: tuple[int, ...]) -> Array:
 def sum_of_bytes(key: Array, shape: tuple[int, ...]) -> Array:
     """Independent draws of mean 0 and variance 1, nearly normal: the sum of four random bytes (Irwin-Hall).
 
-    Excess kurtosis -0.3 and no value beyond 3.47, for a quarter of the cost of `standard_normal`. For noise that is
+    Excess kurtosis -0.3 and no value beyond 3.45, for a quarter of the cost of `standard_normal`. For noise that is
     summed over many sources before anyone sees it; places as in `standard_normal`.
     """
     return _sum_of_bytes(_words_of_shape(key, shape)).reshape(shape)
