@@ -22,6 +22,12 @@ _CAPACITOR = {"receiver": IntegratingReceiver(capacitance_f=2e-13, reset_v=1.0, 
 _CASES = {
     "shot": _SHOT,
     "shot with floors": {**_SHOT, **_FLOORS},
+    "shot of idle sources": {
+        **_SHOT,
+        "modulator.extinction_ratio": 3.0,
+        "panel.extinction_ratio": 3.0,
+        "source.count": 96,
+    },
     "shot of the dark current": {**_SHOT, "photodetector.dark_current_a": 3e-5},
     "transimpedance": {"receiver": "catalogue", "operating_point.laser_power_w": 1e-3},
     "integrating": {**_CAPACITOR, "operating_point.laser_power_w": 1e-3},
