@@ -12,7 +12,7 @@ from photonics.engine import Engine
 from photonics.receiver import IntegratingReceiver
 from tests.photonics.agreement import assert_normal, assert_uncorrelated, largest_z, z_of_means, z_of_variances
 
-_K, _N, _REPEATS = 24, 5, 4000
+_K, _N, _REPEATS = 24, 5, 16_000
 _X = jax.random.normal(jax.random.key(1), (1, _K))
 _W = jax.random.normal(jax.random.key(2), (_K, _N))
 
