@@ -102,11 +102,13 @@ class Engine:
         `sample` (..., k), if given, are activations that set the ADC ranges (and static activation scales); they must
         be disjoint from what is measured later. `ranges` gives (full_scale, activation_scale) of an earlier panel
         instead. `instance` tells one piece of glass from another: it seeds the fixed pattern of pixel errors. Raises
-        ValueError on weights that are not a matrix, or a sample of another length.
+        ValueError on weights that are not a matrix, and on a sample that is empty or of another length.
         """
         w = jnp.asarray(w)
         if sample is not None and sample.shape[-1] != w.shape[0]:
             raise ValueError(f"the sample has vectors of length {sample.shape[-1]}, the weights take {w.shape[0]}")
+        if sample is not None and sample.size == 0 and w.size:
+            raise ValueError(f"a calibration sample needs at least one vector; this one has shape {sample.shape}")
         return loaded_panel.load_panel(self, w, sample, instance, ranges)
 
     def matmul(self, key: Array, x: Array, w: Array | LoadedPanel) -> Array:

@@ -79,8 +79,7 @@ class OpticalDot(nnx.Module):
         self.count[...] = self.count[...] + 1
         panels = [self._panel(i, w) for i in range(len(self.hardware))]
         engines = [hardware.get_value() for hardware in self.hardware]
-        # The exact product has rounding of its own when it is measured against, so both use the same operands.
-        options = [lambda key, x, w, panels: _digital(x, w, self.mode)] if self.digital else []
+        options: list[Callable[..., tuple[Array, Array]]] = [_digital] if self.digital else []
         options += [_optical(engine, i, self.mode) for i, engine in enumerate(engines)]
         if len(options) == 1:
             y, electrons = options[0](key, x, w, panels)
@@ -135,8 +134,8 @@ def _optical(engine: Engine, index: int, mode: str) -> Callable[..., tuple[Array
     return product
 
 
-def _digital(x: Array, w: Array, mode: str) -> tuple[Array, Array]:
-    del mode
+def _digital(key: Array, x: Array, w: Array, panels: list[LoadedPanel]) -> tuple[Array, Array]:
+    del key, panels
     return products.exact(x, w), jnp.zeros(())
 
 

@@ -194,6 +194,8 @@ def test_wrong_weights_and_samples_are_refused(bare):
         bare().load_panel(_W[:, 0])
     with pytest.raises(ValueError, match="vectors of length 40, the weights take 48"):
         bare().load_panel(_W, sample=jnp.ones((3, 40)))
+    with pytest.raises(ValueError, match=r"at least one vector; this one has shape \(0, 48\)"):
+        bare().load_panel(_W, sample=jnp.ones((0, 48)))
 
 
 @pytest.mark.parametrize("shape", [(0, 4), (5, 0), (0, 0)])
