@@ -11,31 +11,37 @@ if TYPE_CHECKING:
     from photonics.contractions import Contraction, Work, count_contractions
     from photonics.cost import Cost
     from photonics.engine import Engine
+    from photonics.explain import Explanation
     from photonics.loaded_panel import LoadedPanel
+    from photonics.many_engines import monte_carlo
     from photonics.stage import OperatingPoint
 
 _HOME = {
     "Contraction": "contractions",
     "Cost": "cost",
     "Engine": "engine",
+    "Explanation": "explain",
     "LoadedPanel": "loaded_panel",
     "OperatingPoint": "stage",
     "Work": "contractions",
     "count_contractions": "contractions",
     "engine_names": "catalogue",
     "load_engine": "catalogue",
+    "monte_carlo": "many_engines",
 }
 
 __all__ = [
     "Contraction",
     "Cost",
     "Engine",
+    "Explanation",
     "LoadedPanel",
     "OperatingPoint",
     "Work",
     "count_contractions",
     "engine_names",
     "load_engine",
+    "monte_carlo",
 ]
 
 

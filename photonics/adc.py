@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jax import Array
 
-from photonics.adc_energy import conversion_energy_j
+from photonics.adc_energy import EnergyModel, conversion_energy_j
 from photonics.gradients import straight_through
 from photonics.stage import Scalar, stage, static
 
@@ -16,18 +16,23 @@ class Adc:
         ENOB = bits - enob_loss,                     extra variance = FS_pp^2 / 12 (4^-ENOB - 4^-bits)
 
     ENOB counts the quantisation, so only the rest is added as Gaussian noise ahead of the rounding. Energy follows
-    ENOB and rate (`photonics.adc_energy`). Left out: static nonlinearity (INL, DNL), memory effects.
+    ENOB, and the rate unless the model has none (`photonics.adc_energy`). Left out: static nonlinearity (INL, DNL),
+    memory effects.
 
     Attributes:
         bits: resolution of the signed code, 2 to 12.
         enob_loss: bits lost to noise and distortion; not negative.
-        technology_m: process node for the rate-aware energy [m].
+        energy_model: what a conversion costs: largest (of murmann and andrulis), murmann, schreier, andrulis or walden.
+        technology_m: process node, read by andrulis and largest [m].
+        walden_fom_j: energy per conversion step, read by walden [J].
         ideal: neither rounding nor clipping nor noise; the energy stays that of `bits`.
     """
 
     bits: int = static()
     enob_loss: Scalar
+    energy_model: EnergyModel = static()
     technology_m: Scalar
+    walden_fom_j: Scalar
     ideal: bool = static(default=False)
 
     def enob(self) -> Scalar:
@@ -53,4 +58,4 @@ class Adc:
 
     def conversion_energy_j(self, rate_hz: Scalar) -> Scalar:
         """Energy of one conversion at `rate_hz` conversions per second [J]."""
-        return conversion_energy_j(self.enob(), rate_hz, self.technology_m)
+        return conversion_energy_j(self.energy_model, self.enob(), rate_hz, self.technology_m, self.walden_fom_j)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from photonics.adc_front import check_front
-from photonics.schema import DECIBELS, RECEIVER_KIND, ROWS, Value, nearest, paths
+from photonics.schema import DECIBELS, RECEIVER_KIND, ROWS, Value, nearest, paths, shortened
 
 if TYPE_CHECKING:
     from photonics.engine import Engine
@@ -18,8 +18,8 @@ KINDS = ("measured", "vendor", "paper", "projection", "assumption")
 _ENGINES = Path(__file__).with_name("engines")
 _HEADINGS = ("extends", "title", "description")
 _ENTRY_KEYS = ("value", "kind", "source", "url", "note", "low", "high", "measured")
-# Passes that are integrated before one conversion, as in `photonics.encoding.TwoRailTwoPass`.
-PASSES = 2
+# Files that may extend one another; a longer chain is a mistake.
+_LONGEST_CHAIN = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +81,10 @@ def read_engine_file(name_or_path: str | Path) -> EngineFile:
     misspelled or unsourced values, wrong type or range), naming file, key, value and what would be right;
     OSError for a file that cannot be opened.
     """
-    return _read(_locate(str(name_or_path)), ())
+    try:
+        return _read(_locate(str(name_or_path)), ())
+    except ValueError as error:
+        raise ValueError(shortened(str(error))) from None
 
 
 def apply_overrides(file: EngineFile, overrides: Iterable[str]) -> EngineFile:
@@ -95,17 +98,17 @@ def apply_overrides(file: EngineFile, overrides: Iterable[str]) -> EngineFile:
     for item in overrides:
         key, separator, text = item.partition("=")
         if not separator:
-            raise ValueError(f"--set {item} should be PATH=VALUE, for example adc.bits=8")
+            raise ValueError(f"--set {shortened(item)} should be PATH=VALUE, for example adc.bits=8")
         try:
             path, value = _parsed(key.strip(), text)
         except ValueError as error:
-            raise ValueError(f"--set {item}: {error}") from None
+            raise ValueError(shortened(f"--set {item}: {error}")) from None
         own[path] = value
     if not own:
         return file
     source = Source("set on the command line", "assumption")
     sources = {**file.sources, **dict.fromkeys(own, source)}
-    where = "--set " + " ".join(overrides)
+    where = shortened("--set " + " ".join(overrides))
     values = _complete(where, {**file.values, **own}, own)
     return dataclasses.replace(file, values=values, sources={path: sources[path] for path in values})
 
@@ -113,8 +116,9 @@ def apply_overrides(file: EngineFile, overrides: Iterable[str]) -> EngineFile:
 def check(values: Mapping[str, Value]) -> None:
     """Raise ValueError where values that are right one by one do not fit together.
 
-    The ADC keeps at least one effective bit and lies inside the front of what has been built, at symbol rate over
-    passes conversions per second; the crosstalk that is left is no larger than the crosstalk.
+    The ADC keeps at least one effective bit and lies inside the front of what has been built, at one conversion for the
+    passes that it gathers; crosstalk that is left is no larger than the crosstalk; responses rise everywhere; there are
+    no more digits than bits.
     """
     number: Mapping[str, Any] = values
     enob = number["adc.bits"] - number["adc.enob_loss"]
@@ -123,13 +127,33 @@ def check(values: Mapping[str, Value]) -> None:
             f"adc.enob_loss is {number['adc.enob_loss']:g} of adc.bits = {number['adc.bits']}; "
             f"it should leave at least 1 effective bit, so be at most {number['adc.bits'] - 1}"
         )
-    check_front(enob, number["operating_point.symbol_rate_hz"] / PASSES)
-    share, residual = number["optics.crosstalk_per_neighbour"], number["optics.crosstalk_residual"]
-    if residual > share:
-        raise ValueError(
-            f"optics.crosstalk_residual is {residual:g}; it should be at most "
-            f"optics.crosstalk_per_neighbour = {share:g}, of which it is what calibration leaves"
-        )
+    gathered = (
+        2 if (values["encoding.activation_sign"], values["encoding.conversion"]) == ("passes", "difference") else 1
+    )
+    check_front(enob, number["operating_point.symbol_rate_hz"] / gathered)
+    for stage in ("optics", "readout"):
+        share, residual = number[f"{stage}.crosstalk_per_neighbour"], number[f"{stage}.crosstalk_residual"]
+        if residual > share:
+            raise ValueError(
+                f"{stage}.crosstalk_residual is {residual:g}; it should be at most "
+                f"{stage}.crosstalk_per_neighbour = {share:g}, of which it is what calibration leaves"
+            )
+    for stage in ("modulator", "panel"):
+        curvature, skew = number[f"{stage}.curvature"], number[f"{stage}.skew"]
+        if abs(curvature) > 1.0 + skew:
+            raise ValueError(
+                f"{stage}.curvature is {curvature:g}; it should be at most 1 + {stage}.skew = {1.0 + skew:g} in "
+                "magnitude, or the response falls somewhere"
+            )
+    for operand, stage in (("activation", "dac"), ("weight", "panel")):
+        slices, bits = number[f"encoding.{operand}_slices"], number[f"{stage}.bits"]
+        if slices > 1 and values[f"{stage}.ideal"]:
+            raise ValueError(f"encoding.{operand}_slices is {slices}; with {stage}.ideal there are no digits, so be 1")
+        if slices > bits - 1:
+            raise ValueError(
+                f"encoding.{operand}_slices is {slices}; it should be at most {stage}.bits - 1 = {bits - 1}, one digit "
+                "for each bit of the magnitude"
+            )
 
 
 def load_engine(name_or_path: str | Path, overrides: Iterable[str] = ()) -> "Engine":
@@ -142,7 +166,7 @@ def build_engine(file: EngineFile) -> "Engine":
     from photonics.adc import Adc
     from photonics.dac import Dac
     from photonics.digital import DigitalBackEnd
-    from photonics.encoding import TwoRailTwoPass
+    from photonics.encoding import Encoding
     from photonics.engine import Engine
     from photonics.memory import Memory
     from photonics.modulator import Modulator
@@ -150,6 +174,7 @@ def build_engine(file: EngineFile) -> "Engine":
     from photonics.panel import WeightPanel
     from photonics.photodetector import Photodetector
     from photonics.ranging import Ranging
+    from photonics.readout import Readout
     from photonics.receiver import IntegratingReceiver, TransimpedanceReceiver
     from photonics.source import SourceArray
     from photonics.stage import OperatingPoint
@@ -158,7 +183,7 @@ def build_engine(file: EngineFile) -> "Engine":
     integrating = file.values[RECEIVER_KIND] == "integrating"
     stages: dict[str, Any] = {
         "operating_point": OperatingPoint,
-        "encoding": TwoRailTwoPass,
+        "encoding": Encoding,
         "dac": Dac,
         "source": SourceArray,
         "modulator": Modulator,
@@ -166,6 +191,7 @@ def build_engine(file: EngineFile) -> "Engine":
         "panel": WeightPanel,
         "photodetector": Photodetector,
         "receiver": IntegratingReceiver if integrating else TransimpedanceReceiver,
+        "readout": Readout,
         "adc": Adc,
         "ranging": Ranging,
         "digital": DigitalBackEnd,
@@ -195,6 +221,8 @@ def _locate(text: str) -> Path:
 def _read(path: Path, seen: tuple[Path, ...]) -> EngineFile:
     if path.resolve() in seen:
         raise ValueError(f"{path} extends itself, by way of {', '.join(file.name for file in seen)}")
+    if len(seen) >= _LONGEST_CHAIN:
+        raise ValueError(f"{path} is the last of more than {_LONGEST_CHAIN} files, each of which extends the next")
     document = _document(path)
     try:
         headings = _take_headings(document)
@@ -220,7 +248,9 @@ def _document(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         try:
             return tomllib.load(file)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except RecursionError:
+            raise ValueError(f"{path} is not an engine file: it holds tables or lists too deep to be read") from None
+        except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
             raise ValueError(f"{path} is not a TOML file: {error}") from None
 
 
@@ -237,7 +267,10 @@ def _parent(path: Path, extends: str | None, seen: tuple[Path, ...]) -> EngineFi
         return None
     if extends in engine_names():
         return _read(_locate(extends), seen)
-    return _read(path.parent / _locate(extends), seen)
+    try:
+        return _read(path.parent / _locate(extends), seen)
+    except OSError as error:
+        raise ValueError(f"extends = {extends!r}, which cannot be read ({error.strerror})") from None
 
 
 def _own(document: Mapping[str, Any]) -> tuple[dict[str, Value], dict[str, Source]]:

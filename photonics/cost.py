@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal
 
 from jax.core import Tracer
 
-from photonics import operands
 from photonics.adc_front import check_front
 from photonics.stage import Scalar
 from photonics.work import Contraction, Work
@@ -119,11 +118,13 @@ def cost(engine: "Engine", work: Work, panels: Deployment = "resident", digital:
     else:
         time_s = (busy_s + loads * engine.panel.reload_time_s) / max(engines, 1)
 
-    load_j = engine.panel.write_energy_j(engine.source.count * engine.columns(), memory)
+    pixel_bits = engine.encoding.pixel_bits(engine.panel.bits)
+    load_j = engine.panel.write_energy_j(engine.pixels(), pixel_bits, memory)
     weight_byte = tally.weights * engine.panel.bits / 8 if reloaded else 0.0
     energy_j = {part: _times(engines, power_w * time_s) for part, power_w in standing_power_w(engine).items()}
     energy_j["panel"] = energy_j["panel"] + _times(loads, load_j)
-    energy_j["dac"] = _times(tally.drives, engine.dac.conversion_energy_j())
+    drive_bits = engine.encoding.drive_bits(engine.dac.bits)
+    energy_j["dac"] = _times(tally.drives, engine.dac.conversion_energy_j(drive_bits))
     energy_j["modulator"] = _times(tally.drives, engine.modulator.symbol_energy_j)
     energy_j["adc"] = _times(tally.conversions, engine.adc.conversion_energy_j(_conversion_rate_hz(engine)))
     energy_j["digital"] = _times(tally.digital_ops, engine.digital.op_energy_j)
@@ -147,26 +148,25 @@ def cost(engine: "Engine", work: Work, panels: Deployment = "resident", digital:
         utilisation=_number(busy_s / (engines * time_s)) if tally.busy_passes else 0.0,
         macs=work.macs,
         optical_macs=tally.macs,
-        launched_energy_j=_times(engines, engine.source.launched_power_w(at) * time_s),
+        launched_energy_j=_times(engines, engine.source.launched_power_w(at, _number(engine.mean_light()[0])) * time_s),
     )
 
 
 def standing_power_w(engine: "Engine") -> dict[str, Scalar]:
     """Power by part of one engine whether or not it shows vectors, before the loss of the power supply [W].
 
-    The photodiodes are charged for the light of typical operands (`photonics.operands`): in each pass and rail half
-    of the inputs and half of the weights are dark but for their floors.
+    Directly modulated sources and the photodiodes are charged for the light of typical operands (`photonics.operands`).
     """
     at, encoding = engine.operating_point, engine.encoding
-    half = operands.mean_magnitude(engine.source.count) / 2
-    share = engine.modulator.transmit(half) * engine.panel.transmit(half)
-    received_w = engine.source.launched_power_w(at) * engine.light_efficiency() * share
+    light, transmission = (_number(value) for value in engine.mean_light())
+    lit_w = engine.source.count * at.laser_power_w
+    received_w = lit_w * engine.light_efficiency() * light * transmission
     diodes = encoding.rails * engine.panel.outputs
     return {
-        "laser": engine.source.power_w(at),
+        "laser": engine.source.power_w(at, light),
         "photodetector": engine.photodetector.power_w(received_w, engine.source.photon_energy_j(), diodes),
-        "receiver": engine.panel.outputs * engine.receiver.power_w(at),
-        "panel": engine.panel.hold_power_w(engine.source.count * engine.columns(), engine.memory),
+        "receiver": engine.panel.outputs * engine.receiver.power_w(at, engine.diodes_f()),
+        "panel": engine.panel.hold_power_w(engine.pixels(), encoding.pixel_bits(engine.panel.bits), engine.memory),
         "control": engine.system.control_power_w,
         "host": engine.system.host_power_w,
     }
@@ -216,21 +216,27 @@ def _count(engine: "Engine", contraction: Contraction) -> _Tally:
     if contraction.macs == 0:
         return _Tally()
     tiles_in, tiles_out = math.ceil(k / engine.source.count), math.ceil(n / engine.panel.outputs)
+    # Digits of the weights stand on panels of their own, which all see the same drives.
+    panels = encoding.panels * tiles_in * tiles_out
     matrices, vectors = contraction.matrices, contraction.vectors_per_matrix
     shown = matrices * vectors
     # Scale of each input (one comparison unless static, one multiplication), rotation; rescale and sums of outputs.
     per_input = 1 if encoding.activation_scale == "static" else 2
     input_ops = k * per_input + encoding.rotation_additions(k)
-    output_ops = n * (tiles_in * encoding.conversions_per_output + (tiles_in - 1) + 1)
+    # Each conversion is added to a sum with its weight; known pedestals are subtracted; the sum is rescaled.
+    conversions = tiles_in * encoding.panels * encoding.conversions
+    pedestal_ops = (engine.has_pedestal() + (encoding.weight_sign == "offset")) * conversions
+    output_ops = n * (conversions * (1 + engine.readout.correction_ops()) + pedestal_ops + (conversions - 1) + 1)
+    input_ops += k * (encoding.weight_sign == "offset")
     return _Tally(
-        tiles=matrices * tiles_in * tiles_out,
-        busy_passes=shown * tiles_in * tiles_out * encoding.passes,
+        tiles=matrices * panels,
+        busy_passes=shown * panels * encoding.passes,
         longest_passes=vectors * encoding.passes,
-        drives=shown * k * tiles_out * encoding.passes,
-        conversions=shown * n * tiles_in * encoding.conversions_per_output,
-        inputs=shown * k * tiles_out,
+        drives=shown * k * tiles_out * encoding.panels * encoding.passes,
+        conversions=shown * n * conversions,
+        inputs=shown * k * tiles_out * encoding.panels,
         outputs=shown * n,
-        partial_sums=shown * n * (tiles_in - 1),
+        partial_sums=shown * n * (tiles_in * encoding.panels - 1),
         digital_ops=shown * (input_ops + output_ops),
         weights=matrices * k * n,
         macs=contraction.macs,
@@ -238,8 +244,7 @@ def _count(engine: "Engine", contraction: Contraction) -> _Tally:
 
 
 def _conversion_rate_hz(engine: "Engine") -> Scalar:
-    encoding = engine.encoding
-    return engine.operating_point.symbol_rate_hz * encoding.conversions_per_output / encoding.passes
+    return engine.operating_point.symbol_rate_hz / engine.encoding.passes_per_conversion
 
 
 def _times(count: float, each: Scalar) -> Scalar:

@@ -8,13 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from photonics import budgets, fast, loaded_panel, reference
+from photonics import budgets, explain, fast, loaded_panel, operands, reference
 from photonics import cost as costs
+from photonics import noise_budget as noise_budgets
 from photonics.adc import Adc
 from photonics.dac import Dac
 from photonics.digital import DigitalBackEnd
 from photonics.draws import check_key
-from photonics.encoding import TwoRailTwoPass
+from photonics.encoding import Encoding, Exposure, digit_levels
+from photonics.fixed_pattern import Instance
 from photonics.loaded_panel import LoadedPanel
 from photonics.memory import Memory
 from photonics.modulator import Modulator
@@ -22,14 +24,18 @@ from photonics.optics import Optics
 from photonics.panel import WeightPanel
 from photonics.photodetector import Photodetector
 from photonics.ranging import Ranging
-from photonics.receiver import INTEGRATE_AND_DUMP, Receiver
+from photonics.readout import Readout
+from photonics.receiver import Receiver
+from photonics.settling import Lights, leaked
 from photonics.source import SourceArray
-from photonics.stage import OperatingPoint, Scalar, stage, static
+from photonics.stage import OperatingPoint, Scalar, Signal, stage, static
 from photonics.system import System
 
 if TYPE_CHECKING:
-    from photonics.budgets import LinkStep, NoiseTerm, Parameter
+    from photonics.budgets import LinkStep, Parameter
     from photonics.cost import Cost, Deployment
+    from photonics.explain import Explanation
+    from photonics.noise_budget import NoiseTerm
     from photonics.work import Work
 
 
@@ -46,14 +52,14 @@ class Engine:
     Attributes:
         operating_point: laser power, symbol rate, temperature.
         encoding: how signed operands become light.
-        dac, source, modulator, optics, panel, photodetector, receiver, adc: the path of the light.
+        dac, source, modulator, optics, panel, photodetector, receiver, readout, adc: the path of the light.
         ranging: full scale of the ADC.
         digital, memory, system: what the engine needs beside the optics.
         name: catalogue name or file.
     """
 
     operating_point: OperatingPoint
-    encoding: TwoRailTwoPass
+    encoding: Encoding
     dac: Dac
     source: SourceArray
     modulator: Modulator
@@ -61,6 +67,7 @@ class Engine:
     panel: WeightPanel
     photodetector: Photodetector
     receiver: Receiver
+    readout: Readout
     adc: Adc
     ranging: Ranging
     digital: DigitalBackEnd
@@ -94,15 +101,16 @@ class Engine:
         w: Array,
         *,
         sample: Array | None = None,
-        instance: int | Array = 0,
+        instance: Instance = 0,
         ranges: tuple[Array, Array] | None = None,
     ) -> LoadedPanel:
         """Encode weights w (k, n) onto panels, once.
 
         `sample` (..., k), if given, are activations that set the ADC ranges (and static activation scales); they must
         be disjoint from what is measured later. `ranges` gives (full_scale, activation_scale) of an earlier panel
-        instead. `instance` tells one piece of glass from another: it seeds the fixed pattern of pixel errors. Raises
-        ValueError on weights that are not a matrix, and on a sample that is empty or of another length.
+        instead. `instance`, a number or a typed PRNG key, tells one fabricated engine from another: all its fixed
+        errors are drawn from it (`photonics.fixed_pattern`). Raises ValueError on weights that are not a matrix, and on
+        a sample that is empty or of another length.
         """
         w = jnp.asarray(w)
         if sample is not None and sample.shape[-1] != w.shape[0]:
@@ -130,7 +138,7 @@ class Engine:
         return fast.detected_electrons(self, x, panel)
 
     def matmul_reference(
-        self, key: Array, x: Array, w: Array, *, instance: int = 0, sample: Array | None = None
+        self, key: Array, x: Array, w: Array, *, instance: Instance = 0, sample: Array | None = None
     ) -> Array:
         """The same product, followed photon by photon on the host (numpy): slow, readable, not differentiable.
 
@@ -154,6 +162,68 @@ class Engine:
 
     # The light and its noise -----------------------------------------------------------------------------------
 
+    def exposures(self, drive: Signal) -> list[Exposure]:
+        """What is shown for signed drives (..., k) in [-1, 1], one entry per conversion; see `Encoding.exposures`."""
+        return self.encoding.exposures(drive, self.dac.levels(), self.modulator.floor())
+
+    def lights(self, drive: Signal, leading: Sequence[int]) -> Lights:
+        """Relative light of the sources in every pass, by exposure: signed drives (..., m, k) as they are shown.
+
+        `leading` are the axes that the m vectors had; the last of them is time, along which symbols leak.
+        """
+        levels = self._drive_levels()
+        shown = [
+            tuple(self.modulator.transmit(part, levels) for part in exposure.drives)
+            for exposure in self.exposures(drive)
+        ]
+        time = leading[-1] if leading else 1
+        for part in (self.modulator, self.receiver):
+            if part.settles:
+                shown = leaked(shown, part.leak(self.operating_point), self.modulator.floor(), time)
+        return shown
+
+    def _drive_levels(self) -> int | None:
+        """Largest code of the unipolar DAC, None for an ideal one."""
+        digit = digit_levels(self.dac.levels(), self.encoding.activation_slices)
+        return None if self.dac.ideal else digit if self.encoding.activation_sign == "passes" else 2 * digit
+
+    def shows_codes(self) -> bool:
+        """Whether the light is exactly what the codes say: a straight response and no memory."""
+        return self.modulator.response == "linear" and not (self.modulator.settles or self.receiver.settles)
+
+    def answers_one_by_one(self) -> bool:
+        """Whether photodiodes and receivers have to be followed light by light (`photonics.one_by_one`)."""
+        detector, readout = self.photodetector, self.readout
+        return detector.saturates or readout.saturates or readout.pass_mismatch or self.source.beats
+
+    def has_pedestal(self) -> bool:
+        """Whether a conversion holds light that stands for no operand."""
+        return self.encoding.activation_sign == "offset" or self.encoding.conversion == "pass"
+
+    def unipolar(self) -> bool:
+        """Whether converters see light of one sign only and use all their codes for it."""
+        return self.has_pedestal() and self.encoding.weight_sign == "offset"
+
+    def weight_pedestal(self) -> Scalar:
+        """Light of a weight of 0 over 1 - e_T: that of an offset and of the floor; rails have none."""
+        if self.encoding.weight_sign == "rails":
+            return 0.0
+        return 0.5 + self.panel.floor() / (1.0 - self.panel.floor())
+
+    def recorded_base(self) -> Scalar:
+        """Drive U of an operand of 0, as a calibration without operands records it; 0 where passes are subtracted."""
+        if not self.has_pedestal():
+            return 0.0
+        zero = 0.5 if self.encoding.activation_sign == "offset" else 0.0
+        return self.modulator.transmit(jnp.asarray(zero), self._drive_levels()) / (1.0 - self.modulator.floor())
+
+    def constant_signal(self, rows: int) -> Scalar:
+        """Signal of idle sources and dark current in one conversion of a tile of `rows` inputs, in units of U V."""
+        if not self.unipolar():
+            return 0.0
+        dark = self.photodetector.dark_electrons(self.operating_point)
+        return (self.electrons_per_path() * self.idle_light(rows) + dark) / self.gain_electrons()
+
     def light_efficiency(self) -> Scalar:
         """Light on all detectors over light launched, with every modulator and every pixel fully open."""
         return self.modulator.transmission * self.optics.transmission * self.panel.transmission
@@ -161,6 +231,10 @@ class Engine:
     def columns(self) -> int:
         """Physical columns that share the light: every rail of every output, used or not."""
         return self.encoding.rails * self.panel.outputs
+
+    def pixels(self) -> int:
+        """Pixels of one panel."""
+        return self.source.count * self.columns()
 
     def electrons_per_path(self) -> Scalar:
         """Photoelectrons that one source puts on one detector in one pass, everything fully open.
@@ -174,27 +248,48 @@ class Engine:
         return symbol_j * per_joule * self.light_efficiency() / self.columns()
 
     def gain_electrons(self) -> Scalar:
-        """Electrons of difference per unit of x_hat v: e_p (1 - e_m)(1 - e_T)."""
+        """Electrons per unit of U V: e_p (1 - e_m)(1 - e_T); of x_hat v where neither has an offset."""
         return self.electrons_per_path() * (1.0 - self.modulator.floor()) * (1.0 - self.panel.floor())
 
+    def noise_band(self) -> Scalar:
+        """Noise bandwidth over symbol rate, beta."""
+        return self.receiver.noise_bandwidth_hz(self.operating_point) / self.operating_point.symbol_rate_hz
+
+    def diodes_f(self) -> Scalar:
+        """Capacitance of the photodiodes of one output, as large as the etendue of all sources asks for [F]."""
+        area_m2 = self.photodetector.area_m2(self.source.etendue_m2_sr(), self.optics.numerical_aperture)
+        return self.encoding.rails * area_m2 * self.photodetector.capacitance_f_per_m2
+
     def readout_variance(self) -> Scalar:
-        """Receiver noise of one conversion, all passes [electrons^2]."""
-        return self.encoding.passes * self.receiver.readout_variance(self.operating_point)
+        """Receiver noise of one pass [electrons^2]."""
+        return self.receiver.readout_variance(self.operating_point, self.diodes_f())
 
     def shot_variance_per_light(self) -> tuple[Scalar, Scalar]:
-        """Shot noise in units of (x_hat v)^2: per unit of the light D @ P, and of the dark current.
+        """Shot noise in units of (U V)^2: per unit of the light D @ P, and of the dark current of one pass.
 
-        var = 2 beta (e_p light + passes rails dark), divided by the gain squared.
+        var = 2 beta (e_p light + rails dark), divided by the gain squared.
         """
-        gain, spread = self.gain_electrons(), 2.0 * INTEGRATE_AND_DUMP
-        diodes = self.encoding.passes * self.encoding.rails
-        dark = spread * diodes * self.photodetector.dark_electrons(self.operating_point)
+        gain, spread = self.gain_electrons(), 2.0 * self.noise_band()
+        dark = spread * self.encoding.rails * self.photodetector.dark_electrons(self.operating_point)
         return spread * self.electrons_per_path() / gain / gain, dark / gain / gain
 
-    def unused_light(self, rows: int) -> Scalar:
-        """Light D P per output from the sources that a tile of `rows` inputs leaves idle: floors of both stages."""
+    def idle_light(self, rows: int) -> Scalar:
+        """Light D P per output and pass from the sources that a tile of `rows` inputs leaves idle: both floors."""
         idle = self.source.count - rows
-        return idle * 2.0 * self.modulator.floor() * 2.0 * self.panel.floor()
+        return idle * self.modulator.floor() * self.encoding.rails * self.panel.floor()
+
+    def mean_light(self) -> tuple[Scalar, Scalar]:
+        """Relative light of a source, and transmission of a pixel, for typical operands (`photonics.operands`)."""
+        drive = jnp.asarray(operands.typical(self.source.count), jnp.float32)
+        shown = [jnp.mean(light) for lights in self.lights(drive, ()) for light in lights]
+        held = [jnp.mean(self.panel.transmit(opening)) for opening in self.encoding.openings(drive)]
+        return sum(shown) / len(shown), sum(held) / len(held)
+
+    def absorbed_power_w(self) -> Scalar:
+        """Light that one panel takes up [W], for typical operands, the lenses' loss counted as behind the panel."""
+        light, transmission = self.mean_light()
+        onto_panel_w = self.source.count * self.operating_point.laser_power_w * self.modulator.transmission * light
+        return onto_panel_w * (1.0 - self.panel.transmission * transmission)
 
     # What it costs ---------------------------------------------------------------------------------------------
 
@@ -211,8 +306,24 @@ class Engine:
         return budgets.link_budget(self)
 
     def noise_budget(self) -> list["NoiseTerm"]:
-        """Variance of one conversion by origin; see `photonics.budgets.noise_budget`."""
-        return budgets.noise_budget(self)
+        """Variance of one tile's output by origin; see `photonics.noise_budget`."""
+        return noise_budgets.noise_budget(self)
+
+    def explain(
+        self,
+        work: "Work | None" = None,
+        *,
+        sample: Array | None = None,
+        w: Array | LoadedPanel | None = None,
+        chosen: Sequence[str] = (),
+    ) -> "Explanation":
+        """Link, noise and power budgets as data, with warnings about settings that waste or limit; `photonics.explain`.
+
+        With `sample` (..., k) and `w` (k, n) the use of the converter's range is measured instead of estimated; with
+        `work` the panels that stay partly empty are named; of the dotted paths in `chosen` it is said why they have no
+        effect, if they have none.
+        """
+        return explain.explain(self, work=work, sample=sample, w=w, chosen=chosen)
 
     def parameters(self) -> list["Parameter"]:
         """Every value with its unit and meaning; sources are in the catalogue (`photonics.catalogue`)."""

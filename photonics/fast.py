@@ -1,15 +1,18 @@
-"""The fast path: the optical product from closed-form moments, in two matrix products per fan-in tile.
+"""The fast path: the optical product from closed-form moments, in as few matrix products as the encoding allows.
 
-For the signed codes x_hat, v of one tile, e_p electrons per path and the floors e_m, e_T of modulator and panel:
+For one conversion of one panel, with the light m_p of its passes and the light T of its rails (`Encoding.exposures`,
+`photonics.transmissions`), in units of the gain g = e_p (1 - e_m)(1 - e_T), e_p electrons per path:
 
-    signal     z   = sum_k x_hat_k v_kn                                  after dividing by g = e_p (1-e_m)(1-e_T)
-    light      L   = sum_k D_k P_kn,     D = m(x+) + m(x-),  P = T(w+) + T(w-)       both passes, both rails
-    variance   V   = [ 2 beta (e_p L + 4 dark) + 2 readout ] / g^2  +  FS_pp^2/12 (4^-ENOB - 4^-b)
-    sources    x_hat_k -> x_hat_k + eps_k sqrt(m(x+)^2 + m(x-)^2)/(1-e_m)            one draw per source
-    output     y   = s_x s_w ADC(z + sqrt(V) N(0,1))
+    drive      U = sum_p sign_p m_p / (1 - e_m),      V = signed light of the panel / (1 - e_T)
+    signal     A = sum_k U_k V_kn = X @ (s v) + pedestals that the machine knows
+    light      L = sum_k D_k P_kn,    D = sum_p m_p,   P = sum of T over the rails
+    variance   [ 2 beta (e_p L + dark) + readout ] / g^2  +  FS_pp^2/12 (4^-ENOB - 4^-b)
+    sources    m_p -> m_p (1 + eps)                    one draw per source and pass, or per pass of a common laser
+    output     z = ADC(A + noise) - pedestals,   summed over conversions, digits and tiles with their factors
 
-The Gaussian stands for Poisson counts (`photonics.gradients.gaussian_counts`); `photonics.reference` counts.
-The light L that sets the variance is taken before source noise: its relative error is RIN B, below 1e-5.
+The Gaussian stands for Poisson counts (`photonics.gradients.gaussian_counts`); `photonics.reference` counts. The light
+L that sets the variance is taken before source noise: its relative error is RIN B, below 1e-5. Where a photodiode or a
+receiver answers to each light by itself, `photonics.one_by_one` takes over.
 """
 
 from typing import TYPE_CHECKING
@@ -18,16 +21,19 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from photonics import one_by_one
 from photonics.draws import standard_normal, stream, sum_of_bytes
+from photonics.encoding import Exposure, digit_levels
 from photonics.gradients import gaussian_counts, standard_deviation
 from photonics.loaded_panel import LoadedPanel, exact_codes, split_rows
 from photonics.stage import Scalar
+from photonics.transmissions import each_panel
 
 if TYPE_CHECKING:
     from photonics.engine import Engine
 
-# Kinds of noise within one tile; each has a stream of its own.
-_DETECTION, _SOURCES = 0, 1
+# Kinds of noise within one conversion; each has a stream of its own.
+_DETECTION, _SOURCES, _CONVERTER = 0, 1, 2
 
 
 # Compiled here, because called eagerly every small operation would be compiled by itself.
@@ -36,17 +42,30 @@ def matmul(engine: "Engine", key: Array, x: Array, panel: LoadedPanel) -> Array:
     """y (rows..., n) from x (rows..., k) and a loaded panel (k, n), float32; see `Engine.matmul`."""
     leading = x.shape[:-1]
     tiles, scale = _drives(engine, x, panel)
+    arrays = {
+        "difference": panel.difference,
+        "total": panel.total,
+        "rails": panel.rails,
+        "column": panel.column,
+        "errors": panel.errors,
+        "scale": panel.scale,
+        "full_scale": panel.full_scale,
+        "unit": jnp.broadcast_to(panel.unit, (panel.panels,)),
+    }
 
-    def tile(total: Array, inputs: tuple[Array, dict[str, Array], Array]) -> tuple[Array, None]:
-        drive_tile, panel_tile, index = inputs
-        return total + _tile(engine, stream(key, index), drive_tile, panel_tile, leading), None
+    def one(total: Array, inputs: tuple[Array | None, dict, Array]) -> tuple[Array, None]:
+        drive, own, index = inputs
+        if drive is None:
+            drive = tiles[index % panel.tiles]
+        return total + _panel(engine, stream(key, index), drive, own, leading), None
 
-    arrays = (tiles, _by_tile(panel), jnp.arange(panel.tiles))
+    # Digits of a tile on further panels see the drives of the same tile again.
+    inputs = (tiles if panel.slices == 1 else None, arrays, jnp.arange(panel.panels))
     start = jnp.zeros((tiles.shape[1], panel.n), jnp.float32)
-    if panel.tiles == 1:
-        total, _ = tile(start, jax.tree.map(lambda leaf: leaf[0], arrays))
+    if panel.panels == 1:
+        total, _ = one(start, jax.tree.map(lambda leaf: leaf[0], inputs))
     else:
-        total, _ = jax.lax.scan(tile, start, arrays)
+        total, _ = jax.lax.scan(one, start, inputs)
     return total.reshape(*leading, panel.n) * scale
 
 
@@ -62,81 +81,145 @@ def _drives(engine: "Engine", x: Array, panel: LoadedPanel) -> tuple[Array, Arra
 def detected_electrons(engine: "Engine", x: Array, panel: LoadedPanel) -> Array:
     """See `Engine.detected_electrons`; the sum over tokens and outputs needs no matrix product."""
     drives, _ = _drives(engine, x, panel)
-    positive, negative = _pass_light(engine, drives)
-    per_row = jnp.sum(positive + negative, axis=1)
-    light = jnp.sum(per_row * jnp.sum(panel.total, axis=2, dtype=jnp.float32))
-    idle = engine.unused_light(panel.rows) * drives.shape[1] * panel.n * panel.tiles
-    return engine.electrons_per_path() * (light + idle)
+    per_row = sum(jnp.sum(light, axis=1) for lights in engine.lights(drives, x.shape[:-1]) for light in lights)
+    taken = jnp.sum(panel.total.reshape(panel.slices, panel.tiles, panel.rows, panel.n), axis=(0, 3), dtype=jnp.float32)
+    light = jnp.sum(per_row * taken)
+    passes = engine.encoding.sign_passes * engine.encoding.activation_slices
+    idle = passes * engine.idle_light(panel.rows) * drives.shape[1] * panel.n * panel.panels
+    return engine.encoding.repetitions * engine.electrons_per_path() * (light + idle)
 
 
-def _by_tile(panel: LoadedPanel) -> dict[str, Array]:
-    unit = jnp.broadcast_to(panel.unit, (panel.tiles,))
-    return {
-        "difference": panel.difference,
-        "total": panel.total,
-        "scale": panel.scale,
-        "full_scale": panel.full_scale,
-        "unit": unit,
-    }
+def _panel(engine: "Engine", key: Array, drive: Array, panel: dict, leading: tuple[int, ...]) -> Array:
+    """One panel: drives (m, rows) in [-1, 1] to (m, n) in units of x_hat w, averaged over repetitions."""
+    exposures, lights = engine.exposures(drive), engine.lights(drive, leading)
+
+    def once(key: Array) -> Array:
+        total = jnp.zeros((drive.shape[0], panel["scale"].shape[-1]), jnp.float32)
+        for number, (exposure, light) in enumerate(zip(exposures, lights, strict=True)):
+            code = _conversion(engine, stream(key, number), exposure, light, panel, leading)
+            total = total + exposure.factor / engine.encoding.weight_factor * code
+        return total
+
+    repetitions = engine.encoding.repetitions
+    if repetitions == 1:
+        total = once(key)
+    else:
+        start = jnp.zeros((drive.shape[0], panel["scale"].shape[-1]), jnp.float32)
+        total = jax.lax.fori_loop(0, repetitions, lambda r, total: total + once(stream(key, r)), start) / repetitions
+    return total * panel["scale"]
 
 
-def _tile(engine: "Engine", key: Array, drive: Array, panel: dict[str, Array], leading: tuple[int, ...]) -> Array:
-    """One fan-in tile: drives (m, rows) in [-1, 1] to (m, n) in units of x_hat w."""
-    signal = _signal(engine, key, drive, panel, leading)
-    normal = standard_normal(stream(key, _DETECTION), (*leading, signal.shape[-1])).reshape(signal.shape)
-    variance = variance_of_signal(engine, drive, panel["total"]) + _converter_variance(engine, panel["full_scale"])
-    noisy = gaussian_counts(signal, variance, normal)
-    codes = noisy if engine.adc.ideal else engine.adc.convert(noisy, panel["full_scale"])
-    return codes * panel["scale"]
+def _conversion(
+    engine: "Engine", key: Array, exposure: Exposure, lights: tuple[Array, ...], panel: dict, leading: tuple[int, ...]
+) -> Array:
+    """One conversion (m, n): what the converter gives for the light of its passes, without the known pedestal."""
+    # Where nothing acts on the pedestal it need not be carried, which would cost digits of the signal.
+    rides = not engine.adc.ideal or engine.readout.crosstalk or "gain" in panel["errors"]
+    rides = rides or engine.answers_one_by_one() or engine.modulator.response != "linear"
+    known = _known(engine, exposure, panel, exposure.base) if rides else 0.0
+    if engine.answers_one_by_one():
+        analog = one_by_one.signal(engine, key, exposure, lights, panel, leading)
+        variance = jnp.zeros(())
+    else:
+        analog = _signal(engine, stream(key, _SOURCES), exposure, lights, panel, leading) + known
+        variance = variance_of_signal(engine, lights, panel["total"])
+    full_scale, errors = panel["full_scale"], panel["errors"]
+    shape = (*leading, analog.shape[-1])
+    if engine.readout.crosstalk:
+        normal = standard_normal(stream(key, _DETECTION), shape).reshape(analog.shape)
+        analog = each_panel(engine.readout.mix, gaussian_counts(analog, variance, normal), engine.panel.outputs)
+        variance = jnp.zeros(())
+    if "gain" in errors:
+        analog = analog * (1.0 + errors["gain"]) + errors["offset"] * full_scale
+        variance = variance * jnp.square(1.0 + errors["gain"])
+    if not engine.adc.ideal:
+        variance = variance + engine.adc.noise_variance(full_scale)
+    late = engine.readout.crosstalk or engine.answers_one_by_one()
+    normal = standard_normal(stream(key, _CONVERTER if late else _DETECTION), shape).reshape(analog.shape)
+    code = _digital(engine, gaussian_counts(analog, variance, normal), full_scale)
+    if engine.readout.crosstalk:
+        code = each_panel(engine.readout.unmix, code, engine.panel.outputs)
+    if engine.has_pedestal() or engine.encoding.weight_sign == "offset":
+        known = _recorded(engine, _known(engine, exposure, panel, engine.recorded_base()), errors) if rides else 0.0
+    return code - known
 
 
-def _signal(engine: "Engine", key: Array, drive: Array, panel: dict[str, Array], leading: tuple[int, ...]) -> Array:
+def _recorded(engine: "Engine", known: Array, errors: dict[str, Array]) -> Array:
+    """A pedestal (m, n) as the machine has recorded it, through its own electronics; offsets are errors of that."""
+    if engine.readout.crosstalk:
+        known = each_panel(engine.readout.mix, known, engine.panel.outputs)
+    if "gain" in errors:
+        known = known * (1.0 + errors["gain"])
+    return each_panel(engine.readout.unmix, known, engine.panel.outputs) if engine.readout.crosstalk else known
+
+
+def _digital(engine: "Engine", analog: Array, full_scale: Array) -> Array:
+    """Codes times lsb, in the unit of the signal; a unipolar converter counts from the lower end of its range."""
+    if engine.adc.ideal:
+        return analog
+    middle = full_scale if engine.unipolar() else 0.0
+    return engine.adc.convert(analog - middle, full_scale) + middle
+
+
+def _known(engine: "Engine", exposure: Exposure, panel: dict, base: Scalar) -> Array:
+    """The part of A (m, n) that follows from operands and calibration, with `base` under the drive."""
+    by_token = engine.weight_pedestal() * jnp.sum(jnp.asarray(exposure.meant), axis=-1, keepdims=True)
+    rows = jnp.asarray(exposure.meant).shape[-1]
+    return by_token + base * panel["column"] + engine.constant_signal(rows)
+
+
+def _signal(
+    engine: "Engine", key: Array, exposure: Exposure, lights: tuple[Array, ...], panel: dict, leading: tuple[int, ...]
+) -> Array:
+    """A without the known pedestal, before noise of the detection: (m, n)."""
+    meant = jnp.asarray(exposure.meant)
     if exact_codes(engine):
-        levels = engine.dac.levels()
-        return exact_product(drive * levels, panel["difference"]) * (panel["unit"] / levels)
+        levels = digit_levels(engine.dac.levels(), engine.encoding.activation_slices)
+        levels = levels if engine.encoding.activation_sign == "passes" else 2 * levels
+        product = exact_product(meant * levels, panel["difference"]) * (panel["unit"] / levels)
+        return product * engine.encoding.weight_factor
+    drive = meant
+    if not engine.shows_codes():
+        light = sum(sign * light for sign, light in zip(exposure.signs, lights, strict=True))
+        drive = light / (1.0 - engine.modulator.floor()) - exposure.base
     if engine.source.noise != "none":
-        drive = drive + source_noise(engine, stream(key, _SOURCES), drive, leading)
-    return (drive @ panel["difference"]) * panel["unit"]
+        drive = drive + source_noise(engine, key, exposure.signs, lights, leading)
+    product = (drive @ panel["difference"]) * (panel["unit"] * engine.encoding.weight_factor)
+    if engine.encoding.weight_sign == "rails":
+        return product
+    return product + engine.weight_pedestal() * jnp.sum(drive - meant, axis=-1, keepdims=True)
 
 
-def source_noise(engine: "Engine", key: Array, drive: Array, leading: tuple[int, ...]) -> Array:
-    """Fluctuation of the sources as an error of the drives (m, rows), both passes together.
+def source_noise(
+    engine: "Engine", key: Array, signs: tuple[float, ...], lights: tuple[Array, ...], leading: tuple[int, ...]
+) -> Array:
+    """Fluctuation of the sources as an error of the drives (m, rows), the passes of one conversion together.
 
-    Independent sources: eps_k of the two passes are independent and reach all outputs through the same row of the
+    Independent sources: the eps of different passes are independent and reach all outputs through the same row of the
     panel, so their sum is one draw per source. A common laser: one eps per pass for all sources.
     """
     bandwidth_hz = engine.receiver.noise_bandwidth_hz(engine.operating_point)
     deviation = standard_deviation(engine.source.relative_variance(bandwidth_hz))
-    positive, negative = _pass_light(engine, drive)
     if engine.source.noise == "independent":
         # Every output sums all sources, so nearly normal draws give a normal sum. A source without drive and floor is
-        # dark in both passes.
-        draw = sum_of_bytes(key, (*leading, drive.shape[-1])).reshape(drive.shape)
-        light = standard_deviation(jnp.square(positive) + jnp.square(negative)) * draw
+        # dark in all passes.
+        draw = sum_of_bytes(key, (*leading, lights[0].shape[-1])).reshape(lights[0].shape)
+        light = standard_deviation(sum(jnp.square(light) for light in lights)) * draw
     else:
-        normal = standard_normal(key, (*leading, 2)).reshape(-1, 2)
-        light = positive * normal[:, :1] - negative * normal[:, 1:]
+        normal = standard_normal(key, (*leading, len(lights))).reshape(-1, len(lights))
+        light = sum(sign * lights[p] * normal[:, p : p + 1] for p, sign in enumerate(signs))
     return deviation * light / (1.0 - engine.modulator.floor())
 
 
-def variance_of_signal(engine: "Engine", drive: Array, total: Array) -> Scalar:
-    """Shot and readout noise ahead of the ADC, in units of (x_hat v)^2: (m, n), or a scalar without shot noise."""
-    readout = engine.readout_variance() / engine.gain_electrons() / engine.gain_electrons()
+def variance_of_signal(engine: "Engine", lights: tuple[Array, ...], total: Array) -> Scalar:
+    """Shot and readout noise ahead of the ADC, in units of (U V)^2: (m, n), or a scalar without shot noise."""
+    passes = len(lights)
+    readout = passes * engine.readout_variance() / engine.gain_electrons() / engine.gain_electrons()
     if not engine.photodetector.shot_noise:
         return readout
-    positive, negative = _pass_light(engine, drive)
-    light = _product_bfloat16(positive + negative, total) + engine.unused_light(drive.shape[-1])
+    light = _product_bfloat16(jnp.asarray(sum(lights)), total) + passes * engine.idle_light(lights[0].shape[-1])
     per_light, dark = engine.shot_variance_per_light()
-    return per_light * light + (dark + readout)
-
-
-def _pass_light(engine: "Engine", drive: Array) -> tuple[Array, Array]:
-    """Relative light of each source in the positive and in the negative pass, (m, rows) each."""
-    return engine.modulator.transmit(jnp.maximum(drive, 0.0)), engine.modulator.transmit(jnp.maximum(-drive, 0.0))
-
-
-def _converter_variance(engine: "Engine", full_scale: Array) -> Array | float:
-    return 0.0 if engine.adc.ideal else engine.adc.noise_variance(full_scale)
+    return per_light * light + (passes * dark + readout)
 
 
 def _product_bfloat16(a: Array, b: Array) -> Array:

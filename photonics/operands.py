@@ -4,7 +4,11 @@ Rotation makes real activations and weights nearly normal, so this describes a r
 structure: calibrate on a sample, and measure, where it matters.
 """
 
+import functools
 import math
+
+import numpy as np
+from scipy.special import ndtri
 
 
 def mean_square(length: int) -> float:
@@ -20,3 +24,13 @@ def mean_square(length: int) -> float:
 def mean_magnitude(length: int) -> float:
     """Mean magnitude of the same vector: sqrt(2/pi) times its rms."""
     return math.sqrt(mean_square(length) * 2.0 / math.pi)
+
+
+@functools.cache
+def typical(length: int) -> np.ndarray:
+    """A vector (length,) with the values of such an operand in rising order: quantiles of a normal distribution.
+
+    Its mean is 0 and its mean square that of `mean_square`. Averages over it stand for averages over operands.
+    """
+    quantiles = ndtri((np.arange(length) + 0.5) / length) if length > 1 else np.ones(1)
+    return quantiles * math.sqrt(mean_square(length) / np.mean(np.square(quantiles)))

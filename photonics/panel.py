@@ -1,10 +1,13 @@
 """The weight panel: transmissions that hold a matrix, their errors, and what holding and loading them costs."""
 
+from typing import Literal
+
 import jax.numpy as jnp
 from jax import Array
 
 from photonics.gradients import straight_through
 from photonics.memory import Memory
+from photonics.response import looked_up, transfer
 from photonics.stage import Scalar, Signal, stage, static
 
 
@@ -12,18 +15,22 @@ from photonics.stage import Scalar, Signal, stage, static
 class WeightPanel:
     """A display of `outputs` columns per rail; a pixel attenuates the light of one source on its way to one detector.
 
-        T(v) = e + (1 - e) v,   e = 1 / extinction ratio,   v in [0, 1]
-        T -> T (1 + delta),     delta ~ N(0, element_residual), one fixed draw per pixel
+        T(v) = e + (1 - e) h(v),   e = 1 / extinction ratio,   v in [0, 1]
+        T -> T (1 + delta),        delta ~ N(0, element_residual), one fixed draw per pixel
 
-    Hold power: the drive electronics, and a refresh that rewrites every pixel from a frame memory,
-    pixels (C V^2 + bits E_bit) f_refresh. Left out: nonlinearity and fringing before compensation, drift, and the
-    heat of the absorbed light.
+    `response` of h as that of a modulator: "linear", "curved" (`photonics.response`), or "compensated" by a look-up
+    table over the codes of a pixel. Hold power: the drive electronics, and a refresh that rewrites every pixel from a
+    frame memory, pixels (C V^2 + bits E_bit) f_refresh. Left out: fringing between pixels, and what the absorbed light
+    does to the panel (`absorbed_power_max_w` only warns).
 
     Attributes:
         outputs: signed outputs of one panel (its fan-out is `rails` times as many columns).
-        bits: resolution of a signed weight, 2 to 12; each rail has one bit less.
+        bits: resolution of a signed weight, 2 to 12; a pixel has the bits that the encoding leaves it.
         extinction_ratio: brightest over darkest pixel as the detector sees it; infinite means no floor.
         transmission: light through a fully open pixel over light onto it (fill factor, polariser).
+        response: "linear", "curved" or "compensated".
+        curvature: bend of the response.
+        skew: S-shape of the response.
         element_residual: relative error of one pixel that is left after compensation (standard deviation).
         rail_residual: relative imbalance left between the two rails of an output (standard deviation).
         fixed_pattern: whether the two residuals are there at all.
@@ -32,6 +39,7 @@ class WeightPanel:
         refresh_rate_hz: how often a held panel is rewritten [Hz].
         drive_power_w: row drivers, clocks and bias of one held panel [W].
         reload_time_s: from one matrix to the next, settling included [s].
+        absorbed_power_max_w: light that the whole panel may absorb [W]; more is computed but marked.
         ideal: weights are not rounded; the energy stays that of `bits`.
     """
 
@@ -39,6 +47,9 @@ class WeightPanel:
     bits: int = static()
     extinction_ratio: Scalar
     transmission: Scalar
+    response: Literal["linear", "curved", "compensated"] = static()
+    curvature: Scalar
+    skew: Scalar
     element_residual: Scalar
     rail_residual: Scalar
     fixed_pattern: bool = static()
@@ -47,6 +58,7 @@ class WeightPanel:
     refresh_rate_hz: Scalar
     drive_power_w: Scalar
     reload_time_s: Scalar
+    absorbed_power_max_w: Scalar
     ideal: bool = static(default=False)
 
     def levels(self) -> int:
@@ -57,8 +69,12 @@ class WeightPanel:
         """Transmission of the darkest pixel relative to the brightest."""
         return 1.0 / self.extinction_ratio
 
-    def transmit(self, opening: Signal) -> Signal:
-        """Transmission T(v) for an opening v in [0, 1], any shape."""
+    def transmit(self, opening: Signal, levels: int | None = None) -> Signal:
+        """Transmission T(v) for an opening v in [0, 1], any shape; `levels` is the largest code of a pixel, if any."""
+        if self.response == "curved":
+            opening = transfer(opening, self.curvature, self.skew)
+        elif self.response == "compensated" and levels is not None:
+            opening = looked_up(opening, levels, self.curvature, self.skew)
         return self.floor() + (1.0 - self.floor()) * opening
 
     def quantise(self, normalised: Array) -> Array:
@@ -68,12 +84,11 @@ class WeightPanel:
             return clipped
         return straight_through(clipped, jnp.round(clipped * self.levels()) / self.levels())
 
-    def write_energy_j(self, pixels: Scalar, memory: Memory) -> Scalar:
-        """Energy to write `pixels` pixels once from the frame memory, C V^2 and memory read [J]."""
-        unipolar_byte = (self.bits - 1) / 8
+    def write_energy_j(self, pixels: Scalar, bits: int, memory: Memory) -> Scalar:
+        """Energy to write `pixels` pixels of `bits` bits once from the frame memory, C V^2 and memory read [J]."""
         charge_j = self.pixel_capacitance_f * self.pixel_swing_v**2
-        return pixels * (charge_j + unipolar_byte * memory.near_energy_j_per_byte)
+        return pixels * (charge_j + bits / 8 * memory.near_energy_j_per_byte)
 
-    def hold_power_w(self, pixels: Scalar, memory: Memory) -> Scalar:
-        """Power of one panel of `pixels` pixels that holds its matrix [W]."""
-        return self.drive_power_w + self.refresh_rate_hz * self.write_energy_j(pixels, memory)
+    def hold_power_w(self, pixels: Scalar, bits: int, memory: Memory) -> Scalar:
+        """Power of one panel of `pixels` pixels of `bits` bits that holds its matrix [W]."""
+        return self.drive_power_w + self.refresh_rate_hz * self.write_energy_j(pixels, bits, memory)

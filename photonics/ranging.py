@@ -6,7 +6,6 @@ import jax.numpy as jnp
 from jax import Array
 from jax.scipy.special import ndtri
 
-from photonics import operands
 from photonics.stage import Scalar, stage, static
 
 
@@ -14,7 +13,7 @@ from photonics.stage import Scalar, stage, static
 class Ranging:
     """Static full scale of the converters, half of the peak-to-peak range, in units of the product of codes.
 
-        signal            z = sum_k x_hat_k v_kn,  x_hat and v in [-1, 1]
+        signal            z = sum_k U_k V_kn, which is sum_k x_hat_k v_kn where no offset is used
         sigmas            FS_n = sigmas * rms(z_n)                      over the tokens of a sample
         percentile        FS_n = margin * percentile(|z_n|)             over the tokens of a sample
         fraction          FS_n = fraction * sum_k |v_kn|                of the largest signal there can be
@@ -38,35 +37,43 @@ class Ranging:
     margin: Scalar
     fraction: Scalar
 
-    def from_sample(self, signal: Array, largest: Array) -> Array:
-        """Full scale (..., n) from sampled signals (..., tokens, n) and the largest possible signal (..., n)."""
-        if self.statistic == "fraction":
-            return self._share(self.fraction * largest, largest)
-        if self.statistic == "sigmas":
-            scale = self.sigmas * jnp.sqrt(jnp.mean(jnp.square(signal), axis=-2))
-        else:
-            scale = self.margin * jnp.percentile(jnp.abs(signal), self.percentile, axis=-2)
-        return self._share(scale, largest)
+    def from_sample(self, signal: Array, largest: Array, *, pedestal: bool = False, unipolar: bool = False) -> Array:
+        """Half range (..., n) from sampled signals (..., tokens, n) and the largest possible signal (..., n).
 
-    def from_weights(self, weights: Array, largest: Array) -> Array:
-        """Full scale (..., n) without a sample, from weights v (..., k, n): as if the inputs were normal vectors.
-
-            rms(z_n) = rms(x_hat) |v_n|            rms(x_hat) from `photonics.operands`
-
-        A percentile p is taken as that of a normal distribution. Real activations have structure: calibrate on a
-        sample before measuring accuracy.
+        With a `pedestal` the statistic counts from the mean, which is added; a `unipolar` converter puts all its codes
+        from 0 to the top, so half of the range is half of the top.
         """
         if self.statistic == "fraction":
-            return self._share(self.fraction * largest, largest)
-        rms = jnp.sqrt(jnp.sum(jnp.square(weights), axis=-2) * operands.mean_square(weights.shape[-2]))
+            return self._share(self.fraction * largest, largest, unipolar)
+        mean = jnp.mean(signal, axis=-2, keepdims=True) if pedestal else jnp.zeros(())
+        around = signal - mean
         if self.statistic == "sigmas":
-            return self._share(self.sigmas * rms, largest)
-        # P(|z| < q) = p at the quantile (1 + p) / 2 of z.
-        quantile = ndtri((1.0 + self.percentile / 100.0) / 2.0)
-        return self._share(self.margin * quantile * rms, largest)
+            scale = self.sigmas * jnp.sqrt(jnp.mean(jnp.square(around), axis=-2))
+        else:
+            scale = self.margin * jnp.percentile(jnp.abs(around), self.percentile, axis=-2)
+        return self._share(scale + (jnp.abs(mean[..., 0, :]) if pedestal else 0.0), largest, unipolar)
 
-    def _share(self, scale: Array, largest: Array) -> Array:
-        scale = jnp.minimum(scale, largest)
+    def from_moments(
+        self, mean: Array, variance: Array, largest: Array, *, pedestal: bool = False, unipolar: bool = False
+    ) -> Array:
+        """Half range (..., n) of normal signals with these means and variances (exposures, ..., n): the widest of them.
+
+        Used without a sample, for typical operands (`photonics.operands`). Real activations have structure: calibrate
+        on a sample before measuring accuracy.
+        """
+        if self.statistic == "fraction":
+            return self._share(self.fraction * largest, largest, unipolar)
+        # P(|z| < q) = p at the quantile (1 + p) / 2 of z.
+        quantile = self.margin * ndtri((1.0 + self.percentile / 100.0) / 2.0)
+        width = self.sigmas if self.statistic == "sigmas" else quantile
+        if pedestal:
+            scale = jnp.abs(mean) + width * jnp.sqrt(variance)
+        else:
+            scale = width * jnp.sqrt(jnp.square(mean) + variance)
+        return self._share(jnp.max(scale, axis=0), largest, unipolar)
+
+    def _share(self, scale: Array, largest: Array, unipolar: bool) -> Array:
+        scale = jnp.minimum(scale, largest) * (0.5 if unipolar else 1.0)
         if self.per == "tile":
             scale = jnp.broadcast_to(jnp.max(scale, axis=-1, keepdims=True), scale.shape)
         # An output without any weight still needs a range to divide by.

@@ -11,6 +11,9 @@ Value = float | int | bool | str
 # What an engine can be built from; the first part of every dotted path.
 RECEIVER_KIND = "receiver.kind"
 
+# A misspelled name is short; a damaged one may be of any length.
+_COMPARED_CHARACTERS, _MESSAGE_CHARACTERS = 100, 5000
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -65,8 +68,17 @@ class Row:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The most similar of the known names, "" where there are none. Similarity is that of `difflib`."""
-    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)
+    matches = difflib.get_close_matches(name[:_COMPARED_CHARACTERS], list(known), n=1, cutoff=0.0)
     return matches[0] if matches else ""
+
+
+def shortened(message: str) -> str:
+    """A message on one line, without the middle of one that is too long to read: a damaged file may hold any text."""
+    message = " ".join(message.split())
+    if len(message) <= _MESSAGE_CHARACTERS:
+        return message
+    half = _MESSAGE_CHARACTERS // 2
+    return f"{message[:half]} ... {message[-half:]}"
 
 
 def receiver_paths(kind: str) -> tuple[str, ...]:
@@ -110,7 +122,9 @@ def _number_or_text(text: str) -> object:
 
 
 def _float(path: str, interval: str, unit: str = "1") -> Row:
-    return Row(path, "float", interval, unit)
+    # SI prefixes end there, and so do numbers whose products stay within floating point. Infinity counts where closed.
+    bounded = interval.replace("(0,", "[1e-24,").replace("inf)", "1e+24]")
+    return Row(path, "float", bounded, unit)
 
 
 def _int(path: str, interval: str) -> Row:
@@ -137,11 +151,15 @@ RECEIVERS: Mapping[str, tuple[Row, ...]] = {
         _float("receiver.load_capacitance_f", "[0, inf)", "F"),
         _float("receiver.supply_v", "(0, inf)", "V"),
         _float("receiver.overhead", "[1, inf)"),
+        _float("receiver.output_swing_v", "(0, inf)", "V"),
+        _choice("receiver.filter", "integrate", "one-pole"),
+        _float("receiver.bandwidth_hz", "(0, inf)", "Hz"),
     ),
     "integrating": (
         _float("receiver.capacitance_f", "[0, inf)", "F"),
         _float("receiver.reset_v", "[0, inf)", "V"),
         _float("receiver.amplifier_power_w", "[0, inf)", "W"),
+        _float("receiver.output_swing_v", "(0, inf)", "V"),
     ),
 }
 _ALL_RECEIVERS = tuple(row for rows in RECEIVERS.values() for row in rows)
@@ -152,31 +170,60 @@ ROWS: dict[str, Row] = {
         _float("operating_point.laser_power_w", "(0, inf)", "W"),
         _float("operating_point.symbol_rate_hz", "(0, inf)", "Hz"),
         _float("operating_point.temperature_k", "(0, inf)", "K"),
+        _float("operating_point.age_s", "[0, inf)", "s"),
+        _choice("encoding.activation_sign", "passes", "offset"),
+        _choice("encoding.weight_sign", "rails", "offset"),
+        _choice("encoding.conversion", "difference", "pass"),
+        _int("encoding.activation_slices", "[1, 11]"),
+        _int("encoding.weight_slices", "[1, 11]"),
+        _int("encoding.repetitions", "[1, 65536]"),
         _bool("encoding.rotate"),
         _choice("encoding.activation_scale", "token", "static"),
         _float("encoding.activation_percentile", "(0, 100]", "%"),
         _float("encoding.weight_percentile", "(0, 100]", "%"),
         _int("dac.bits", "[2, 12]"),
+        _choice("dac.energy_model", "scaled", "fixed", "capacitive"),
         _float("dac.reference_energy_j", "[0, inf)", "J"),
         _float("dac.reference_bits", "[1, 16]"),
+        _float("dac.unit_capacitance_f", "(0, inf)", "F"),
+        _float("dac.swing_v", "(0, inf)", "V"),
         _bool("dac.ideal"),
         _int("source.count", "[1, 65536]"),
         _float("source.wavelength_m", "[1e-7, 1e-4]", "m"),
-        _float("source.wall_plug_efficiency", "(0, 1]"),
+        _float("source.slope_efficiency", "(0, 1]"),
+        _float("source.threshold_current_a", "[0, inf)", "A"),
+        _float("source.voltage_v", "[0, inf)", "V"),
+        _choice("source.modulation", "external", "direct"),
         _float("source.rin_per_hz", "[0, 1]", "1/Hz"),
         _float("source.power_max_w", "(0, inf)", "W"),
         _choice("source.noise", "independent", "common", "none"),
+        _bool("source.beats"),
+        _float("source.mode_overlap", "[0, 1]"),
+        _float("source.optical_span_hz", "(0, inf)", "Hz"),
+        _float("source.beam_quality", "[1, inf)"),
+        _float("source.gain_residual", "[0, 1)"),
+        _float("source.drift_per_root_s", "[0, inf)", "1/sqrt(s)"),
         _float("modulator.extinction_ratio", "(1, inf]"),
         _float("modulator.transmission", "(0, 1]"),
         _float("modulator.symbol_energy_j", "[0, inf)", "J"),
+        _choice("modulator.response", "linear", "curved", "compensated"),
+        _float("modulator.curvature", "[-1, 1]"),
+        _float("modulator.skew", "[-1, 1]"),
+        _bool("modulator.settling"),
+        _float("modulator.bandwidth_hz", "(0, inf)", "Hz"),
         _float("optics.transmission", "(0, 1]"),
         _float("optics.crosstalk_per_neighbour", "[0, 0.25)"),
         _float("optics.crosstalk_residual", "[0, 0.25)"),
+        _float("optics.rail_leakage", "[0, 0.5)"),
+        _float("optics.numerical_aperture", "(0, 1]"),
         _bool("optics.crosstalk"),
         _int("panel.outputs", "[1, 65536]"),
         _int("panel.bits", "[2, 12]"),
         _float("panel.extinction_ratio", "(1, inf]"),
         _float("panel.transmission", "(0, 1]"),
+        _choice("panel.response", "linear", "curved", "compensated"),
+        _float("panel.curvature", "[-1, 1]"),
+        _float("panel.skew", "[-1, 1]"),
         _float("panel.element_residual", "[0, 1)"),
         _float("panel.rail_residual", "[0, 1)"),
         _bool("panel.fixed_pattern"),
@@ -185,16 +232,32 @@ ROWS: dict[str, Row] = {
         _float("panel.refresh_rate_hz", "[0, inf)", "Hz"),
         _float("panel.drive_power_w", "[0, inf)", "W"),
         _float("panel.reload_time_s", "[0, inf)", "s"),
+        _float("panel.absorbed_power_max_w", "(0, inf)", "W"),
         _bool("panel.ideal"),
         _float("photodetector.quantum_efficiency", "(0, 1]"),
         _float("photodetector.dark_current_a", "[0, inf)", "A"),
         _float("photodetector.bias_v", "[0, inf)", "V"),
+        _float("photodetector.capacitance_f_per_m2", "[0, inf)", "F/m^2"),
+        _bool("photodetector.saturates"),
+        _float("photodetector.saturation_current_a", "(0, inf)", "A"),
         _bool("photodetector.shot_noise"),
         _choice(RECEIVER_KIND, *RECEIVERS),
         *_ALL_RECEIVERS,
+        _bool("readout.saturates"),
+        _bool("readout.pass_mismatch"),
+        _float("readout.pass_residual", "[0, 1)"),
+        _bool("readout.fixed_pattern"),
+        _float("readout.gain_residual", "[0, 1)"),
+        _float("readout.offset_residual", "[0, 1)"),
+        _float("readout.drift_per_root_s", "[0, inf)", "1/sqrt(s)"),
+        _bool("readout.crosstalk"),
+        _float("readout.crosstalk_per_neighbour", "[0, 0.4)"),
+        _float("readout.crosstalk_residual", "[0, 0.4)"),
         _int("adc.bits", "[2, 12]"),
         _float("adc.enob_loss", "[0, 11]"),
+        _choice("adc.energy_model", "largest", "murmann", "schreier", "andrulis", "walden"),
         _float("adc.technology_m", "[1e-9, 1e-6]", "m"),
+        _float("adc.walden_fom_j", "(0, inf)", "J"),
         _bool("adc.ideal"),
         _choice("ranging.statistic", "sigmas", "percentile", "fraction"),
         _choice("ranging.per", "output", "tile"),

@@ -34,8 +34,10 @@ class OperatingPoint:
         laser_power_w: optical power of one source at full drive, before modulator, optics and panel [W].
         symbol_rate_hz: vectors shown per second, one per pass [Hz].
         temperature_k: temperature of the receivers [K].
+        age_s: time since the machine was calibrated, over which sources and gains drift [s].
     """
 
     laser_power_w: Scalar
     symbol_rate_hz: Scalar
     temperature_k: Scalar
+    age_s: Scalar

@@ -2,7 +2,15 @@
 
 from photonics.layers.observe import LayerRecord, calibrate, measure
 from photonics.layers.optical_dot import Hardware, OpticalDot, OpticalEinsum, Panel, Place, Ranges
-from photonics.layers.opticalize import Report, load_panels, opticalize, reseed, set_engine, unload_panels
+from photonics.layers.opticalize import (
+    Report,
+    load_panels,
+    opticalize,
+    refabricate,
+    reseed,
+    set_engine,
+    unload_panels,
+)
 
 __all__ = [
     "Hardware",
@@ -17,6 +25,7 @@ __all__ = [
     "load_panels",
     "measure",
     "opticalize",
+    "refabricate",
     "reseed",
     "set_engine",
     "unload_panels",

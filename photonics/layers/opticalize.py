@@ -81,6 +81,19 @@ def reseed(model: nnx.Module, keys: Array) -> None:
         dot.count.set_value(jnp.zeros(dot.instance[...].shape, jnp.uint32))
 
 
+def refabricate(model: nnx.Module, key: Array) -> None:
+    """Give every optical layer another fabricated engine, in place: all fixed errors are drawn again from `key`.
+
+    Loaded panels are dropped, because they hold the errors of the engines before; ranges stay. A Monte Carlo over
+    machines calls this with one key per machine; nothing compiles again.
+    """
+    unload_panels(model)
+    for seam in optical_seams(model):
+        dot, places = seam.dot(), _places(seam)
+        numbers = jax.vmap(lambda number: jax.random.bits(stream(key, number)))(places)
+        dot.instance.set_value(numbers[0] if seam.layers is None else numbers)
+
+
 def set_engine(model: nnx.Module, engine: Engine) -> None:
     """Give every optical layer the values of `engine`, in place and without compiling again.
 

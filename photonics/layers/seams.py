@@ -87,7 +87,7 @@ def unreachable(model: nnx.Module, seams: Iterable[Seam]) -> list[str]:
     """Modules that hold weight matrices which no seam reaches, as "path (type)".
 
     An `nnx.Embed` is a lookup and counts only if its matrix also serves no reached layer: then a call of its `attend`
-    would be a product that stays digital.
+    would be a product that stays digital. A module with an attribute `multiplies = False` has no product at all.
     """
     seams = list(seams)
     reached = {id(param) for seam in seams for _, param in _params(seam.module)}
@@ -95,6 +95,8 @@ def unreachable(model: nnx.Module, seams: Iterable[Seam]) -> list[str]:
     roots = [(seam.path[: _stack_root(model, seam.path, seam.layers)]) for seam in seams if seam.layers is not None]
     left = []
     for path, module in nnx.iter_modules(model):
+        if not getattr(module, "multiplies", True):
+            continue
         lead = 1 if any(path[: len(root)] == root for root in roots) else 0
         own = [param for _, param in _params(module, deep=False) if id(param) not in reached]
         if id(module) not in reached_modules and any(param[...].ndim - lead >= 2 for param in own):

@@ -7,19 +7,20 @@ the laser power costs is none: more light on the detector draws photocurrent, wh
 """
 
 import itertools
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from photonics import adc_energy, dac
 from photonics.engine import Engine
 from photonics.receiver import IntegratingReceiver
 from photonics.stage import Scalar
 
 # What buys accuracy without being paid for, and why that is so. An entry that is not needed fails the test.
 FREE = {
-    "source.wavelength_m": "a choice of material; more photons per joule, for which only photocurrent is charged",
     "modulator.transmission": "a property of the part; its loss is repaid by laser power, which is charged",
     "optics.transmission": "a property of the lenses; its loss is repaid by laser power, which is charged",
     "panel.transmission": "a property of the part; its loss is repaid by laser power, which is charged",
@@ -35,8 +36,31 @@ FREE = {
     "photodetector.dark_current_a": "a property of the part; less of it saves bias power too",
     "receiver.noise_factor": "a property of the part, fitted to a published one",
     "receiver.channel_noise_factor": "a property of the process",
-    "receiver.input_capacitance_f": "least area that etendue allows, which is not modelled; less saves current too",
-    "receiver.capacitance_f": "full well is not modelled; less saves reset energy too",
+    "receiver.input_capacitance_f": "wiring and transistor; less saves current too",
+    "receiver.capacitance_f": "less noise and less reset energy with less of it, until the full well is reached",
+    "receiver.bandwidth_hz": "noise and current grow with it where the previous symbol has settled",
+    "receiver.output_swing_v": "what the supply leaves; a higher supply voltage is charged by itself",
+    "operating_point.age_s": "calibrating more often costs time, which is not modelled",
+    "source.mode_overlap": "geometry: modes that different sources share on a photodiode",
+    "source.optical_span_hz": "a choice among lasers",
+    "source.beam_quality": "a property of the part; less etendue saves receiver current too",
+    "source.gain_residual": "bought with calibration before use, not with power",
+    "source.drift_per_root_s": "a property of the part; thermal control is a fixed power of the system",
+    "modulator.curvature": "bought with a table before use, not with power",
+    "modulator.skew": "bought with a table before use, not with power",
+    "modulator.bandwidth_hz": "a property of the part; its drive energy is a value of its own",
+    "panel.curvature": "bought with a table before use, not with power",
+    "panel.skew": "bought with a table before use, not with power",
+    "optics.rail_leakage": "a property of the beam splitter",
+    "optics.numerical_aperture": "a property of the lenses; smaller photodiodes save receiver current too",
+    "photodetector.capacitance_f_per_m2": "a property of the part; transit time, its price, is not modelled",
+    "photodetector.saturation_current_a": "a property of the part",
+    "readout.pass_residual": "bought with matched parts, whose area is not modelled",
+    "readout.gain_residual": "bought with calibration before use, not with power",
+    "readout.offset_residual": "bought with calibration before use, not with power",
+    "readout.drift_per_root_s": "a property of the part; thermal control is a fixed power of the system",
+    "readout.crosstalk_per_neighbour": "bought with spacing and shields, whose area is not modelled",
+    "readout.crosstalk_residual": "bought with calibration before use, not with power",
     "ranging.sigmas": "a gain: resolution against clipping",
     "ranging.percentile": "a gain: resolution against clipping",
     "ranging.margin": "a gain: resolution against clipping",
@@ -53,9 +77,38 @@ _STRONG = {
     "panel.rail_residual": 0.03,
     "adc.bits": 9,
 }
-_INTEGRATING = IntegratingReceiver(capacitance_f=5e-12, reset_v=1.0, amplifier_power_w=3e-4)
+_INTEGRATING = IntegratingReceiver(capacitance_f=5e-12, reset_v=1.0, amplifier_power_w=3e-4, output_swing_v=1.0)
+# Everything that a calibrated machine does not show, each strong enough to be felt.
+_RAW = {
+    "source.beats": True,
+    "source.gain_residual": 0.05,
+    "operating_point.age_s": 1e4,
+    "modulator.response": "curved",
+    "modulator.curvature": 0.3,
+    "modulator.skew": -0.2,
+    "modulator.settling": True,
+    "modulator.bandwidth_hz": 6e8,
+    "panel.response": "curved",
+    "panel.skew": 0.1,
+    "optics.rail_leakage": 0.02,
+    "photodetector.saturates": True,
+    "photodetector.saturation_current_a": 1e-4,
+    "receiver.filter": "one-pole",
+    "receiver.bandwidth_hz": 6e8,
+    "receiver.output_swing_v": 1e-3,
+    "readout.saturates": True,
+    "readout.pass_mismatch": True,
+    "readout.pass_residual": 0.05,
+    "readout.fixed_pattern": True,
+    "readout.gain_residual": 0.05,
+    "readout.offset_residual": 0.02,
+    "readout.crosstalk": True,
+    "readout.crosstalk_per_neighbour": 0.1,
+    "readout.crosstalk_residual": 0.03,
+}
 _VARIANTS = {
     "transimpedance": _STRONG,
+    "raw": {**_STRONG, **_RAW},
     "integrating": {**_STRONG, "receiver": _INTEGRATING, "source.noise": "common", "ranging.statistic": "percentile"},
 }
 _X = jax.random.normal(jax.random.key(1), (1500, 24))
@@ -121,6 +174,7 @@ def test_every_leaf_was_looked_at(responses, small):
         "operating_point.symbol_rate_hz",
         "receiver.feedback_resistance_ohm",
         "receiver.transconductance_siemens",
+        "source.wavelength_m",
         "adc.enob_loss",
     } == paid
 
@@ -146,6 +200,29 @@ def test_bits_are_paid_for(stage, small):
     assert all(few < many for few, many in itertools.pairwise(powers))
     part = [float(engine.power_budget()[stage]) for engine in engines]
     assert all(few < many for few, many in itertools.pairwise(part))
+
+
+@pytest.mark.parametrize("model", get_args(adc_energy.EnergyModel))
+def test_effective_bits_are_paid_for_under_every_model(model, small):
+    engines = [small({"adc.energy_model": model, "adc.bits": bits, "adc.enob_loss": 1.5}) for bits in range(3, 12)]
+    powers = [float(engine.power_budget()["adc"]) for engine in engines]
+    assert all(few <= many for few, many in itertools.pairwise(powers))
+    # Below 4.4 effective bits the regression charges as if there were 4.4.
+    assert all(few < many for few, many in itertools.pairwise(powers[3:]))
+    price = jax.grad(lambda engine: engine.power_budget()["adc"])(jax.tree.map(jnp.float32, engines[5]))
+    assert price.adc.enob_loss < 0 and all(np.isfinite(leaf) for leaf in jax.tree.leaves(price))
+
+
+@pytest.mark.parametrize("model", get_args(dac.EnergyModel))
+def test_drive_bits_are_paid_for_under_every_model(model, small):
+    engines = [small({"dac.energy_model": model, "dac.bits": bits}) for bits in range(2, 13)]
+    powers = [float(engine.power_budget()["dac"]) for engine in engines]
+    assert all(few <= many for few, many in itertools.pairwise(powers))
+    # A fixed part has 8 bits, all of them paid for by whoever uses fewer; none of the 11 comes with it.
+    beyond = powers[7:] if model == "fixed" else powers[1:]
+    assert all(few < many for few, many in itertools.pairwise(beyond))
+    price = jax.grad(lambda engine: engine.power_budget()["dac"])(jax.tree.map(jnp.float32, engines[6]))
+    assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(price))
 
 
 def test_the_full_scale_of_an_output_costs_nothing_by_itself(catalogue):

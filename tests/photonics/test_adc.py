@@ -13,7 +13,8 @@ from tests.photonics.agreement import assert_normal
 
 
 def _adc(bits: int, enob_loss: float = 0.0, **options) -> Adc:
-    return Adc(bits=bits, enob_loss=enob_loss, technology_m=16e-9, **options)
+    values = {"energy_model": "largest", "technology_m": 16e-9, "walden_fom_j": 5e-15, **options}
+    return Adc(bits=bits, enob_loss=enob_loss, **values)
 
 
 @pytest.mark.parametrize("bits", range(2, 13))

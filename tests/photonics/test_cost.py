@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from scipy.stats import norm
 
 from models.transformer.config import LLAMA_3_1_70B
 from models.transformer.model import Transformer
@@ -26,9 +27,13 @@ def engine():
 @pytest.fixture(scope="module")
 def small(engine):
     """4 sources on 3 outputs, so that tiles can be counted on paper."""
-    return engine.replace(**{"source.count": 4, "panel.outputs": 3, "source.wall_plug_efficiency": 0.25}).at(
-        laser_power_w=1e-2
-    )
+    changes = {
+        "source.count": 4,
+        "panel.outputs": 3,
+        "source.slope_efficiency": 0.25,
+        "source.threshold_current_a": 5e-3,
+    }
+    return engine.replace(**changes).at(laser_power_w=1e-2)
 
 
 # 10 vectors of length 6 on one 6 x 4 matrix: 2 x 2 tiles; and 630 MACs that no panel holds.
@@ -80,18 +85,56 @@ def test_energy_of_a_small_product_part_by_part(small):
 
 def test_standing_power_of_an_engine_part_by_part(small):
     power_w = standing_power_w(small)
-    assert power_w["laser"] == pytest.approx(4 * 1e-2 / 0.25)
-    assert power_w["receiver"] == pytest.approx(3 * float(small.receiver.power_w(small.operating_point)))
+    assert power_w["laser"] == pytest.approx(4 * (5e-3 * 1.8 + 1e-2 / 0.25))
+    receiver_w = float(small.receiver.power_w(small.operating_point, small.diodes_f()))
+    assert power_w["receiver"] == pytest.approx(3 * receiver_w)
     pixels, pixel_j = 4 * 3 * 2, 2e-12 * 5.0**2 + 7 / 8 * 8.3e-13
     assert power_w["panel"] == pytest.approx(2.0 + 1e3 * pixels * pixel_j)
     assert (power_w["control"], power_w["host"]) == (10.0, 50.0)
-    # Half of a typical operand is dark in each pass and rail: rms 1 / sqrt(2 ln 8) of the largest, mean sqrt(2/pi) rms.
-    half = math.sqrt(2 / math.pi / (2 * math.log(8))) / 2
+    # Half of a typical operand is dark in each pass and rail: quantiles of a normal law, rms 1 / sqrt(2 ln 8).
+    quantiles = norm.ppf(np.array([1, 3, 5, 7]) / 8)
+    half = np.abs(quantiles).mean() / np.sqrt(np.mean(quantiles**2)) / math.sqrt(2 * math.log(8)) / 2
     floor_m, floor_t = 10**-2.0, 10**-1.7
     lit = (floor_m + (1 - floor_m) * half) * (floor_t + (1 - floor_t) * half)
     received_w = 4 * 1e-2 * 10 ** -(0.12 + 0.15 + 0.15) * lit
     responsivity_a_per_w = 0.8 * 850e-9 * 1.602176634e-19 / (6.62607015e-34 * 299792458)
     assert power_w["photodetector"] == pytest.approx(3.0 * (responsivity_a_per_w * received_w + 6 * 1e-9), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "engines", "passes", "conversions"),
+    [
+        ({"encoding.conversion": "pass"}, 4, 80, 160),
+        ({"encoding.weight_sign": "offset"}, 4, 80, 80),
+        ({"encoding.weight_sign": "offset", "encoding.activation_sign": "offset"}, 4, 40, 80),
+        ({"encoding.activation_slices": 2}, 4, 160, 160),
+        ({"encoding.weight_slices": 2}, 8, 160, 160),
+        ({"encoding.repetitions": 3}, 4, 240, 240),
+    ],
+)
+def test_counts_of_every_encoding(changes, engines, passes, conversions, small):
+    cost = small.replace(**changes).cost(WORK)
+    assert (cost.engines, cost.passes, cost.conversions) == (engines, passes, conversions)
+    # Engines in parallel; passes one after the other.
+    assert cost.time_s == pytest.approx(10 * (passes / engines / 10) / 1e9 / 0.9, rel=1e-12)
+    drives = passes * 6 // 2  # two panels for each column of tiles share the 6 inputs
+    bits = small.replace(**changes).encoding.drive_bits(8)
+    dac_j = drives * float(small.dac.conversion_energy_j(bits))
+    assert cost.energy_j["dac"] == pytest.approx(dac_j, rel=1e-9)
+
+
+def test_directly_modulated_sources_are_charged_for_the_light_they_show(small):
+    direct = small.replace(**{"source.modulation": "direct"})
+    light, _ = direct.mean_light()
+    expected_w = 4 * (5e-3 * 1.8 + 1e-2 * float(light) / 0.25)
+    assert standing_power_w(direct)["laser"] == pytest.approx(expected_w, rel=1e-6)
+    assert direct.cost(WORK).launched_energy_j == pytest.approx(
+        small.cost(WORK).launched_energy_j * float(light), rel=1e-6
+    )
+    # What the detectors receive is the same.
+    assert standing_power_w(direct)["photodetector"] == pytest.approx(
+        standing_power_w(small)["photodetector"], rel=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -258,14 +301,16 @@ def test_the_whole_engine_may_be_traced(engine):
     value, gradient = jax.jit(jax.value_and_grad(total_j))(arrays)
     np.testing.assert_allclose(value, total_j(engine), rtol=1e-5)
     assert all(bool(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(gradient))
-    assert gradient.system.host_power_w > 0 > gradient.source.wall_plug_efficiency
+    assert gradient.system.host_power_w > 0 > gradient.source.slope_efficiency
 
 
 def test_more_light_costs_only_where_light_goes(engine):
     dim, bright = (engine.at(laser_power_w=power_w).cost(WORK).energy_j for power_w in (1e-3, 1e-1))
     changed = {part for part in dim if bright[part] != dim[part]}
     assert changed == {"laser", "photodetector", "power_supply"}
-    assert bright["laser"] == pytest.approx(100 * dim["laser"], rel=1e-9)
+    # Above the threshold, which both pay.
+    threshold_j = 1024 * engine.source.threshold_current_a * engine.source.voltage_v * engine.cost(WORK).time_s
+    assert bright["laser"] - threshold_j == pytest.approx(100 * (dim["laser"] - threshold_j), rel=1e-9)
 
 
 def test_llama_3_1_70b_is_counted_and_costed_from_shapes(engine):

@@ -241,7 +241,7 @@ def test_a_static_scale_that_is_too_wide_costs_accuracy(bare):
 
 def test_rotation_saves_light_where_there_are_outliers(bare):
     # Receiver noise counts in units of the largest value: 30, or 30 / sqrt(16) and a little once it is spread.
-    capacitor = IntegratingReceiver(capacitance_f=1e-12, reset_v=1.0, amplifier_power_w=0.0)
+    capacitor = IntegratingReceiver(capacitance_f=1e-12, reset_v=1.0, amplifier_power_w=0.0, output_swing_v=1.0)
     x, errors = _X.at[:, 3].set(30.0)[:, :16], []
     for rotate in (False, True):
         engine = bare({"receiver": capacitor, "operating_point.laser_power_w": 1e-4, "encoding.rotate": rotate})
@@ -265,10 +265,9 @@ def test_electrons_per_path_of_the_design(catalogue):
 def test_compiled_in_float32_the_physics_is_the_same(laser_power_w, catalogue):
     def numbers(engine):
         shot, dark = engine.shot_variance_per_light()
-        light = engine.electrons_per_path(), engine.gain_electrons(), engine.unused_light(1000)
-        return jnp.array(
-            [*light, shot, dark, engine.readout_variance(), engine.receiver.power_w(engine.operating_point)]
-        )
+        light = engine.electrons_per_path(), engine.gain_electrons(), engine.idle_light(1000)
+        receiver_w = engine.receiver.power_w(engine.operating_point, engine.diodes_f())
+        return jnp.array([*light, shot, dark, engine.readout_variance(), receiver_w])
 
     engine = catalogue.at(laser_power_w=laser_power_w)
     np.testing.assert_allclose(jax.jit(numbers)(engine), numbers(engine), rtol=1e-5)

@@ -65,7 +65,7 @@ def _detected_share(engine: Engine, x: jax.Array, panel: LoadedPanel) -> float:
     """Light on all detectors over what modulators, optics and panel at their most open let through."""
     at, photon_j = engine.operating_point, engine.source.photon_energy_j()
     symbols = x.shape[0] * engine.encoding.passes * panel.tiles * -(-panel.n // engine.panel.outputs)
-    launched_j = float(engine.source.launched_power_w(at)) * symbols / float(at.symbol_rate_hz)
+    launched_j = float(engine.source.launched_power_w(at, 1.0)) * symbols / float(at.symbol_rate_hz)
     detected_j = float(engine.detected_electrons(x, panel)) * photon_j / engine.photodetector.quantum_efficiency
     return float(detected_j / launched_j / engine.light_efficiency())
 
@@ -105,10 +105,11 @@ def test_electrons_grow_with_the_light_and_are_counted_by_the_reference(bare):
 
 def _tile_variance(engine: Engine, panel: LoadedPanel) -> list[float]:
     scale = jnp.max(jnp.abs(_X), axis=1, keepdims=True)
-    drives = split_rows(_X / scale, panel.tiles, panel.rows)
+    (lights,) = engine.lights(split_rows(_X / scale, panel.tiles, panel.rows), _X.shape[:1])
     gain = float(engine.gain_electrons())
     return [
-        float(jnp.sum(fast.variance_of_signal(engine, drives[tile], panel.total[tile]))) * gain**2
+        float(jnp.sum(fast.variance_of_signal(engine, tuple(light[tile] for light in lights), panel.total[tile])))
+        * gain**2
         for tile in range(panel.tiles)
     ]
 
@@ -132,7 +133,7 @@ _SMOOTH = {
 _OTHER = {
     **_SMOOTH,
     "source.noise": "common",
-    "receiver": IntegratingReceiver(capacitance_f=5e-12, reset_v=1.0, amplifier_power_w=3e-4),
+    "receiver": IntegratingReceiver(capacitance_f=5e-12, reset_v=1.0, amplifier_power_w=3e-4, output_swing_v=1.0),
 }
 
 

@@ -18,7 +18,9 @@ _W = jax.random.normal(jax.random.key(2), (_K, _N))
 
 _FLOORS = {"modulator.extinction_ratio": 12.0, "panel.extinction_ratio": 7.0}
 _SHOT = {"photodetector.shot_noise": True, "operating_point.laser_power_w": 1e-4}
-_CAPACITOR = {"receiver": IntegratingReceiver(capacitance_f=2e-13, reset_v=1.0, amplifier_power_w=0.0)}
+_CAPACITOR = {
+    "receiver": IntegratingReceiver(capacitance_f=2e-13, reset_v=1.0, amplifier_power_w=0.0, output_swing_v=1.0)
+}
 _CASES = {
     "shot": _SHOT,
     "shot with floors": {**_SHOT, **_FLOORS},
@@ -72,7 +74,7 @@ def _variance(engine: Engine, full_scale: np.ndarray) -> np.ndarray:
             variance += rin_b * path**2 * (light**2 @ (rails[0] - rails[1]) ** 2)
         if source.noise == "common":
             variance += rin_b * path**2 * (light @ (rails[0] - rails[1])) ** 2
-        variance += engine.receiver.readout_variance(at)
+        variance += engine.receiver.readout_variance(at, engine.diodes_f())
     variance *= (s_x * s_w / gain) ** 2
     if not engine.adc.ideal:
         lsb = 2 * full_scale / (2**engine.adc.bits - 2)

@@ -1,4 +1,4 @@
-"""The passive optics: crosstalk, its inverse, and the light it loses."""
+"""The passive optics: crosstalk, its inverse, the light it loses, and leakage between rails."""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,11 @@ from photonics.optics import Optics
 
 
 def _optics(share: float, residual: float = 0.0) -> Optics:
-    return Optics(transmission=0.5, crosstalk_per_neighbour=share, crosstalk_residual=residual, crosstalk=True)
+    return _passive(crosstalk_per_neighbour=share, crosstalk_residual=residual, crosstalk=True)
+
+
+def _passive(**values) -> Optics:
+    return Optics(**{"transmission": 0.5, "rail_leakage": 0.0, "numerical_aperture": 0.5, **values})
 
 
 _mix = jax.jit(lambda optics, light: optics.mix(light))
@@ -57,9 +61,22 @@ def test_light_is_only_lost():
 
 
 def test_without_crosstalk_nothing_changes():
-    optics = Optics(transmission=0.5, crosstalk_per_neighbour=0.1, crosstalk_residual=0.0, crosstalk=False)
+    optics = _passive(crosstalk_per_neighbour=0.1, crosstalk_residual=0.0, rail_leakage=0.1, crosstalk=False)
     light = jnp.arange(4.0)
     assert optics.mix(light) is light and optics.predistort(light) is light
+    rails = light, 1.0 - light
+    assert optics.leak(rails) is rails
+
+
+def test_leakage_moves_light_from_rail_to_rail_and_loses_none():
+    optics = _passive(crosstalk_per_neighbour=0.0, crosstalk_residual=0.0, rail_leakage=0.1, crosstalk=True)
+    plus, minus = jnp.array([1.0, 0.2, 0.0]), jnp.array([0.0, 0.4, 0.5])
+    after_plus, after_minus = optics.leak((plus, minus))
+    np.testing.assert_allclose(after_plus, [0.9, 0.22, 0.05], rtol=1e-6)
+    np.testing.assert_allclose(after_plus + after_minus, plus + minus, rtol=1e-6)
+    # The swing is smaller by 1 - 2 l; a single rail has nowhere to leak.
+    np.testing.assert_allclose(after_plus - after_minus, 0.8 * (plus - minus), rtol=1e-6)
+    assert optics.leak((plus,)) == (plus,)
 
 
 @pytest.mark.parametrize("share", [1e-4, 0.05])

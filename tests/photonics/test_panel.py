@@ -1,4 +1,4 @@
-"""The weight panel: levels, transmission, write energy and hold power."""
+"""The weight panel: levels, transmission, response, write energy and hold power."""
 
 import itertools
 
@@ -33,15 +33,28 @@ def test_transmission_runs_from_the_floor_to_one(catalogue):
     np.testing.assert_allclose(panel.transmit(np.array([0.0, 0.5, 1.0])), [0.05, 0.525, 1.0])
 
 
+def test_responses(catalogue):
+    floor = {"panel.extinction_ratio": 20.0}
+    curved = catalogue.replace(**floor, **{"panel.response": "curved"}).panel
+    # Curvature 0.2, no skew: h(0.5) = 0.5 + 0.2 / 4.
+    np.testing.assert_allclose(curved.transmit(np.array([0.0, 0.5, 1.0]), 127), [0.05, 0.05 + 0.95 * 0.55, 1.0])
+    codes = jnp.arange(128) / 127
+    compensated = catalogue.replace(**floor, **{"panel.response": "compensated"}).panel
+    error = np.abs(np.asarray(compensated.transmit(codes, 127) - (0.05 + 0.95 * codes)))
+    assert 0.0 < error.max() <= 0.95 * 0.5 * 1.2 / 127 * (1 + 1e-3)
+
+
 def test_writing_charges_every_pixel_and_reads_every_bit(catalogue):
     panel, memory = catalogue.panel, catalogue.memory
     per_pixel = 2e-12 * 5.0**2 + 7 / 8 * 8.3e-13
-    assert panel.write_energy_j(1e6, memory) == pytest.approx(1e6 * per_pixel)
-    assert panel.hold_power_w(1e6, memory) == pytest.approx(2.0 + 1e3 * 1e6 * per_pixel)
+    assert panel.write_energy_j(1e6, 7, memory) == pytest.approx(1e6 * per_pixel)
+    assert panel.hold_power_w(1e6, 7, memory) == pytest.approx(2.0 + 1e3 * 1e6 * per_pixel)
 
 
 def test_holding_pays_for_bits(catalogue):
+    engines = [catalogue.replace(**{"panel.bits": bits}) for bits in range(2, 13)]
     powers = [
-        catalogue.replace(**{"panel.bits": bits}).panel.hold_power_w(1e6, catalogue.memory) for bits in range(2, 13)
+        engine.panel.hold_power_w(1e6, engine.encoding.pixel_bits(engine.panel.bits), engine.memory)
+        for engine in engines
     ]
     assert all(low < high for low, high in itertools.pairwise(powers))

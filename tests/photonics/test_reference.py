@@ -17,8 +17,15 @@ from photonics.engine import Engine
 from photonics.receiver import IntegratingReceiver
 from tests.photonics.agreement import largest_z, z_of_means, z_of_variances
 
-_INTEGRATING = IntegratingReceiver(capacitance_f=2e-12, reset_v=1.0, amplifier_power_w=3e-4)
-_SILENT = IntegratingReceiver(capacitance_f=0.0, reset_v=1.0, amplifier_power_w=3e-4)
+_INTEGRATING = IntegratingReceiver(capacitance_f=2e-12, reset_v=1.0, amplifier_power_w=3e-4, output_swing_v=1.0)
+# Not quite without capacitance, or there would be no swing to clip.
+_SILENT = IntegratingReceiver(capacitance_f=1e-30, reset_v=1.0, amplifier_power_w=3e-4, output_swing_v=1.0)
+# Largest signal of a receiver that saturates: about the rms of the products below at full light [electrons].
+_LIMIT_ELECTRONS = 1e5
+
+_BENT = {"modulator.curvature": 0.6, "modulator.skew": -0.2, "panel.curvature": 0.2, "panel.skew": 0.1}
+_FIVE_BITS = {"dac.ideal": False, "dac.bits": 5, "panel.ideal": False, "panel.bits": 5}
+_SLICED = {"encoding.weight_slices": 2}
 
 # Every effect, off first. With 1e5 electrons per path all of them contribute alike; with 2 the counts are far from
 # normal, and means and variances have to agree all the same.
@@ -26,7 +33,40 @@ _FACTORS: Mapping[str, tuple[Any, ...]] = {
     "light": ({"operating_point.laser_power_w": 7.5e-4}, {"operating_point.laser_power_w": 1.5e-8}),
     "shot": ({}, {"photodetector.shot_noise": True}),
     "dark": ({}, {"photodetector.dark_current_a": 1e-4}),
-    "receiver": ({"receiver": _SILENT}, {"receiver": "transimpedance"}, {"receiver": _INTEGRATING}),
+    "encoding": (
+        {},
+        {"encoding.conversion": "pass"},
+        {"encoding.weight_sign": "offset"},
+        {"encoding.weight_sign": "offset", "encoding.conversion": "pass"},
+        {"encoding.activation_sign": "offset"},
+        {"encoding.weight_sign": "offset", "encoding.activation_sign": "offset"},
+    ),
+    "repetitions": ({}, {"encoding.repetitions": 3}),
+    "response": (
+        {},
+        {"modulator.response": "curved", "panel.response": "curved", **_BENT},
+        {"modulator.response": "compensated", "panel.response": "compensated", **_BENT},
+    ),
+    "settling": ({}, {"modulator.settling": True, "modulator.bandwidth_hz": 3e8}),
+    "one by one": (
+        {},
+        {"photodetector.saturates": True, "photodetector.saturation_current_a": 2e-4},
+        {"readout.saturates": True},
+        {"source.beats": True, "source.mode_overlap": 0.5},
+        {"readout.pass_mismatch": True, "readout.pass_residual": 0.05},
+    ),
+    "readout": (
+        {},
+        {"readout.crosstalk": True, "readout.crosstalk_per_neighbour": 0.1, "readout.crosstalk_residual": 0.03},
+        {"readout.fixed_pattern": True, "readout.gain_residual": 0.05, "readout.offset_residual": 0.02},
+    ),
+    "age": ({}, {"operating_point.age_s": 1e4, "source.drift_per_root_s": 3e-4}),
+    "receiver": (
+        {"receiver": _SILENT},
+        {"receiver": "transimpedance"},
+        {"receiver": _INTEGRATING},
+        {"receiver": "transimpedance", "receiver.filter": "one-pole", "receiver.bandwidth_hz": 3e8},
+    ),
     "source": (
         {},
         {"source.noise": "independent", "source.rin_per_hz": 4e-13},
@@ -36,14 +76,20 @@ _FACTORS: Mapping[str, tuple[Any, ...]] = {
     "panel floor": ({}, {"panel.extinction_ratio": 8.0}),
     "crosstalk": (
         {},
-        {"optics.crosstalk": True, "optics.crosstalk_per_neighbour": 0.05, "optics.crosstalk_residual": 0.01},
+        {
+            "optics.crosstalk": True,
+            "optics.crosstalk_per_neighbour": 0.05,
+            "optics.crosstalk_residual": 0.01,
+            "optics.rail_leakage": 0.02,
+        },
     ),
     "pattern": (
         {},
         {"panel.fixed_pattern": True, "panel.element_residual": 0.05},
         {"panel.fixed_pattern": True, "panel.rail_residual": 0.02},
+        {"panel.fixed_pattern": True, "source.gain_residual": 0.1},
     ),
-    "converters": ({}, {"dac.ideal": False, "dac.bits": 5, "panel.ideal": False, "panel.bits": 5}),
+    "converters": ({}, _FIVE_BITS, {**_FIVE_BITS, "encoding.activation_slices": 2}, {**_FIVE_BITS, **_SLICED}),
     "rotation": ({"encoding.rotate": False}, {"encoding.rotate": True}),
     "scale": ({}, {"encoding.activation_scale": "static"}),
     "tiles": (24, 48),
@@ -74,13 +120,18 @@ def _pairwise(factors: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, int]
 
 
 def _engine(bare, catalogue, levels: Mapping[str, int]) -> tuple[Engine, int]:
-    changes: dict[str, Any] = {}
-    for name, level in levels.items():
+    changes: dict[str, Any] = {"receiver": _SILENT}
+    # Receivers first: what a later entry says about one belongs to the one that is chosen.
+    for name in sorted(levels, key=lambda name: name != "receiver"):
         if name != "tiles":
-            changes |= _FACTORS[name][level]
+            changes |= _FACTORS[name][levels[name]]
     if changes.get("receiver") == "transimpedance":
         changes["receiver"] = catalogue.receiver
-    return bare(changes), _FACTORS["tiles"][levels.get("tiles", 0)]
+    engine = bare(changes)
+    if engine.readout.saturates:
+        swing_v = _LIMIT_ELECTRONS / float(engine.receiver.limit_electrons(engine.operating_point))
+        engine = engine.replace(**{"receiver.output_swing_v": float(engine.receiver.output_swing_v) * swing_v})
+    return engine, _FACTORS["tiles"][levels.get("tiles", 0)]
 
 
 def _operands(k: int, repeats: int = _REPEATS) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -116,7 +167,7 @@ _CASES = list(_pairwise(_FACTORS))
 
 
 def test_the_cases_hold_every_pair():
-    assert len(_CASES) < 20
+    assert len(_CASES) < 50
     for first, second in itertools.combinations(_FACTORS, 2):
         seen = {(case[first], case[second]) for case in _CASES}
         assert len(seen) == len(_FACTORS[first]) * len(_FACTORS[second])
@@ -142,22 +193,61 @@ def test_reference_and_fast_agree_over_the_full_grid(shot, receiver, source, bar
         assert _largest_z(*_both(engine, k, repeats=1000)) < limit, named
 
 
-_ALL_ON = {name: len(levels) - 1 for name, levels in _FACTORS.items() if name not in ("light", "tiles", "scale")}
+_ALL_ON = {name: 1 for name in _FACTORS if name not in ("light", "tiles", "scale", "repetitions")}
 
 
-def test_reference_and_fast_agree_with_all_effects_on(bare, catalogue):
+@pytest.mark.parametrize("encoding", range(len(_FACTORS["encoding"])))
+def test_reference_and_fast_agree_with_all_effects_on(encoding, bare, catalogue):
     for source in (1, 2):
-        engine, k = _engine(bare, catalogue, {**_ALL_ON, "light": 0, "source": source, "pattern": 1})
-        assert _largest_z(*_both(engine, k)) < largest_z(2 * _COMPARISONS)
+        engine, k = _engine(bare, catalogue, {**_ALL_ON, "light": 0, "source": source, "encoding": encoding})
+        assert _largest_z(*_both(engine, k)) < largest_z(2 * _COMPARISONS * len(_FACTORS["encoding"]))
 
 
-@pytest.mark.parametrize("effect", ["shot", "dark", "receiver", "source", "modulator floor", "crosstalk", "pattern"])
-def test_the_comparison_fails_if_one_path_lacks_an_effect(effect, bare, catalogue):
-    # Beside one other noise; under all effects together each alone is a small part.
+_LACKING = [
+    (effect, level)
+    for effect, levels in _FACTORS.items()
+    for level in range(1, len(levels))
+    if effect not in ("light", "tiles", "scale", "rotation", "converters", "encoding", "age", "repetitions")
+]
+
+
+@pytest.mark.parametrize(("effect", "level"), _LACKING)
+def test_the_comparison_fails_if_one_path_lacks_an_effect(effect, level, bare, catalogue):
+    # Beside one other noise; under all effects together each alone is a small part. A table compensates to less than
+    # a code, which only few codes show.
     beside = {"receiver": 2, "light": 0} if effect == "shot" else {"shot": 1, "light": 0}
-    whole, k = _engine(bare, catalogue, {**beside, effect: 1})
+    beside |= {"converters": 1} if effect == "response" else {}
+    whole, k = _engine(bare, catalogue, {**beside, effect: level})
     lacking, _ = _engine(bare, catalogue, {**beside, effect: 0})
     assert _largest_z(*_both(whole, k, other=lacking)) > 2 * largest_z(_COMPARISONS)
+
+
+def test_repetitions_divide_the_variance(bare, catalogue):
+    engine, k = _engine(bare, catalogue, {"shot": 1, "receiver": 2, "light": 0})
+    once, _ = _both(engine, k)
+    often, _ = _both(engine.replace(**{"encoding.repetitions": 4}), k)
+    # Variances of 2,000 normal draws each: a relative deviation of sqrt(2 / 2000) per output and side.
+    ratios = once.var(axis=0) / often.var(axis=0) / 4
+    assert abs(np.log(ratios)).max() < largest_z(ratios.size) * np.sqrt(2 * 2 / _REPEATS)
+
+
+@pytest.mark.parametrize("levels", range(len(_FACTORS["encoding"])))
+@pytest.mark.parametrize("digits", [{}, {"encoding.activation_slices": 2, "encoding.weight_slices": 2}])
+def test_every_encoding_agrees_after_the_converter(levels, digits, bare, catalogue):
+    changes = {
+        "photodetector.shot_noise": True,
+        "photodetector.dark_current_a": 1e-6,
+        "modulator.extinction_ratio": 100.0,
+        "panel.extinction_ratio": 50.0,
+        "adc.ideal": False,
+        "adc.bits": 9,
+        "adc.enob_loss": 1.0,
+        **_FIVE_BITS,
+        **digits,
+        **_FACTORS["encoding"][levels],
+    }
+    engine = bare({**changes, "operating_point.laser_power_w": 7.5e-6})
+    assert _largest_z(*_both(engine, 24)) < largest_z(_COMPARISONS * 12)
 
 
 def test_independent_and_common_sources_are_told_apart(bare, catalogue):

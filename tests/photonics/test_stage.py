@@ -34,6 +34,6 @@ def test_gradients_have_the_form_of_the_stage():
     assert gradient == _Lamp(power_w=12.0)
 
 
-def test_the_operating_point_has_three_leaves():
-    point = OperatingPoint(laser_power_w=1e-3, symbol_rate_hz=1e9, temperature_k=300.0)
-    assert jax.tree.leaves(point) == [1e-3, 1e9, 300.0]
+def test_the_operating_point_has_four_leaves():
+    point = OperatingPoint(laser_power_w=1e-3, symbol_rate_hz=1e9, temperature_k=300.0, age_s=60.0)
+    assert jax.tree.leaves(point) == [1e-3, 1e9, 300.0, 60.0]

@@ -12,7 +12,17 @@ from flax import nnx
 
 from models.transformer.stack import unroll
 from photonics.engine import Engine
-from photonics.layers import Hardware, Panel, Report, load_panels, opticalize, reseed, set_engine, unload_panels
+from photonics.layers import (
+    Hardware,
+    Panel,
+    Report,
+    load_panels,
+    opticalize,
+    refabricate,
+    reseed,
+    set_engine,
+    unload_panels,
+)
 from photonics.layers.opticalize import optical_seams
 from tests.models.transformer.tiny_folder import TINY, tiny_model
 from tests.photonics.layers.small_models import (
@@ -398,3 +408,18 @@ def test_every_layer_has_glass_of_its_own():
     assert np.max(np.abs(np.corrcoef(errors) - np.eye(3))) < 5 / errors.shape[1] ** 0.5
     assert 0.03 < np.std(errors) < 0.07
     np.testing.assert_array_equal(loaded().reshape(3, -1), np.float32(errors))  # the same glass in every process
+
+
+def test_another_set_of_engines_has_other_errors_and_the_same_noise():
+    engine = ideal().replace(**{"panel.fixed_pattern": True, "panel.element_residual": 0.05})
+    model, _ = with_light(stack(), engine)
+    load_panels(model)
+    before = seeded(model)
+    found = []
+    for seed in (1, 2, 1):
+        refabricate(model, jax.random.key(seed))
+        found.append(seeded(model))
+    np.testing.assert_array_equal(found[0], found[2])
+    assert not np.allclose(found[0], before) and not np.allclose(found[0], found[1])
+    numbers = [np.atleast_1d(seam.dot().instance[...]) for seam in optical_seams(model)]
+    assert len(np.unique(np.concatenate(numbers))) == sum(len(n) for n in numbers)
