@@ -1,11 +1,10 @@
-"""The shape of a Llama-type transformer, and how the two kinds of weight files state it."""
+"""The shape of a Llama-type transformer; `from_gguf` and `from_huggingface` read it from the two kinds of files."""
 
 import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Any
 
-_MISSING = object()
+# Far beyond any model: a damaged width must not decide how many frequencies are computed.
+_WIDEST_HEAD = 1 << 16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,10 +16,12 @@ class TransformerConfig:
         x += output(attention(query(h), key(h), value(h)))
         x += down(silu(gate(h)) * up(h))
 
-    Left out: rotary scaling (Llama 3.1 and later stretch the low frequencies), biases, sliding windows, mixtures of
-    experts. The shapes of such a model can still be counted; its weights are refused.
+    The last six fields are what tells Llama 3, Qwen2, Qwen3 and Mistral from Llama 2. Left out: biases of the
+    feed-forward block, windows in some layers only, mixtures of experts, rotary scalings that depend on the length of
+    the text (dynamic) or also temper the softmax (YaRN).
 
-    Touvron et al., LLaMA: Open and Efficient Foundation Language Models, 2023, section 2.2; Ainslie et al., GQA, 2023.
+    Touvron et al., LLaMA: Open and Efficient Foundation Language Models, 2023, section 2.2; Ainslie et al., GQA, 2023;
+    Jiang et al., Mistral 7B, 2023; Yang et al., Qwen2 Technical Report, 2024, and Qwen3 Technical Report, 2025.
     """
 
     layers: int
@@ -39,6 +40,17 @@ class TransformerConfig:
     norm_epsilon: float = 1e-5
     tied_head: bool = False
     """Whether the output head is the transposed embedding."""
+    rotary_divisors: tuple[float, ...] = ()
+    """What divides each of the head_width / 2 rotary frequencies, fastest first; empty for 1. See `linear_divisors` and
+    `llama3_divisors`."""
+    query_key_value_bias: bool = False
+    """Whether the projections to queries, keys and values have biases."""
+    output_bias: bool = False
+    """Whether the projection out of the attention has a bias."""
+    query_key_norm: bool = False
+    """Whether each head's query and key pass an RMSNorm over head_width before they are rotated."""
+    window: int | None = None
+    """How many tokens a token sees, itself included; None for all that came before."""
 
     def __post_init__(self) -> None:
         for field in (
@@ -65,139 +77,96 @@ class TransformerConfig:
             value = getattr(self, field)
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{field} must be positive and finite, not {value!r}")
+        if len(self.rotary_divisors) not in (0, self.head_width // 2):
+            raise ValueError(
+                f"rotary_divisors must hold head_width / 2 = {self.head_width // 2} numbers or none, "
+                f"not {len(self.rotary_divisors)}"
+            )
+        if not all(math.isfinite(value) and value > 0 for value in self.rotary_divisors):
+            raise ValueError(f"rotary_divisors must be positive and finite, not {self.rotary_divisors}")
+        if self.window is not None and (isinstance(self.window, bool) or self.window < 1):
+            raise ValueError(f"window must be a positive number of tokens or None, not {self.window!r}")
 
     @property
     def parameters(self) -> int:
         """Number of weights, the shared matrix of a tied head counted once."""
         attention = self.width * self.head_width * (2 * self.heads + 2 * self.key_value_heads)
+        heads = self.heads + 2 * self.key_value_heads
+        attention += heads * self.head_width * self.query_key_value_bias + self.width * self.output_bias
+        attention += 2 * self.head_width * self.query_key_norm
         layer = attention + 3 * self.width * self.hidden_width + 2 * self.width
         tables = self.vocabulary * self.width * (1 if self.tied_head else 2)
         return self.layers * layer + tables + self.width
 
-    @classmethod
-    def from_gguf(cls, metadata: Mapping[str, Any], *, tied_head: bool, vocabulary: int) -> "TransformerConfig":
-        """From the metadata of a GGUF file of architecture `llama`.
 
-        The format has no field for a tied head (a file without `output.weight` is tied), and the vocabulary is what
-        the embedding holds. ValueError names a field that is missing or not supported.
-        """
-        architecture = metadata.get("general.architecture")
-        if architecture != "llama":
-            raise ValueError(f"the GGUF architecture is {architecture!r}; only 'llama' is supported")
-        scaling = metadata.get("llama.rope.scaling.type", "none")
-        if scaling != "none":
-            raise ValueError(f"llama.rope.scaling.type is {scaling!r}; scaled rotary positions are not supported yet")
-        if metadata.get("llama.expert_count", 0):
-            raise ValueError("llama.expert_count is not zero; mixtures of experts are not supported")
-        field = _Fields(metadata, "GGUF metadata")
-        heads = field.integer("llama.attention.head_count")
-        width = field.integer("llama.embedding_length")
-        head_width = field.integer("llama.attention.key_length", width // max(heads, 1))
-        for name in ("llama.attention.value_length", "llama.rope.dimension_count"):
-            if field.integer(name, head_width) != head_width:
-                raise ValueError(f"{name} differs from the head width {head_width}; only equal widths are supported")
-        return cls(
-            layers=field.integer("llama.block_count"),
-            width=width,
-            heads=heads,
-            key_value_heads=field.integer("llama.attention.head_count_kv", heads),
-            head_width=head_width,
-            hidden_width=field.integer("llama.feed_forward_length"),
-            vocabulary=vocabulary,
-            context=field.integer("llama.context_length"),
-            rope_theta=field.number("llama.rope.freq_base", 1e4),
-            norm_epsilon=_shortest(field.number("llama.attention.layer_norm_rms_epsilon")),
-            tied_head=tied_head,
+def linear_divisors(head_width: int, factor: float) -> tuple[float, ...]:
+    """Every rotary frequency divided by `factor`. Chen et al., Extending Context Window by Interpolation, 2023."""
+    if head_width > _WIDEST_HEAD:
+        raise ValueError(f"scaled rotary positions need heads of at most {_WIDEST_HEAD}, not {head_width}")
+    return (factor,) * (head_width // 2)
+
+
+def llama3_divisors(
+    head_width: int,
+    theta: float,
+    *,
+    factor: float,
+    low_frequency_factor: float,
+    high_frequency_factor: float,
+    original_context: int,
+) -> tuple[float, ...]:
+    """Divisors of the rotary frequencies of Llama 3.1 and later: `factor` for slow ones, 1 for fast ones.
+
+        turns[j] = original_context * theta ** (-2 j / head_width) / (2 pi)
+        share    = clip((turns - low) / (high - low), 0, 1)
+        divisor  = 1 / (share + (1 - share) / factor)
+
+    where turns[j] is how often pair j turns within the context of the first training. ValueError unless all factors
+    are positive and low < high.
+
+    Grattafiori et al., The Llama 3 Herd of Models, 2024; the rope type "llama3" of the transformers library.
+    """
+    low, high = low_frequency_factor, high_frequency_factor
+    if not (1 <= theta < math.inf and head_width <= _WIDEST_HEAD):
+        raise ValueError(
+            f"the llama3 rotary scaling needs a base from 1 and heads of at most {_WIDEST_HEAD}, "
+            f"not {theta} and {head_width}"
         )
-
-    @classmethod
-    def from_huggingface(cls, config: Mapping[str, Any]) -> "TransformerConfig":
-        """From the `config.json` of a Hugging Face folder with `model_type` `llama`.
-
-        Absent fields take the defaults of transformers' LlamaConfig. ValueError names what is missing or unsupported.
-        """
-        if config.get("model_type") != "llama":
-            raise ValueError(f"model_type in config.json is {config.get('model_type')!r}; only 'llama' is supported")
-        if config.get("hidden_act", "silu") != "silu":
-            raise ValueError(f"hidden_act in config.json is {config['hidden_act']!r}; only 'silu' is supported")
-        for name in ("attention_bias", "mlp_bias"):
-            if config.get(name, False):
-                raise ValueError(f"{name} in config.json is true; linear layers with a bias are not supported")
-        field = _Fields(config, "config.json")
-        heads = field.integer("num_attention_heads")
-        width = field.integer("hidden_size")
-        return cls(
-            layers=field.integer("num_hidden_layers"),
-            width=width,
-            heads=heads,
-            key_value_heads=field.integer("num_key_value_heads", heads),
-            head_width=field.integer("head_dim", width // max(heads, 1)),
-            hidden_width=field.integer("intermediate_size"),
-            vocabulary=field.integer("vocab_size"),
-            context=field.integer("max_position_embeddings", 2048),
-            rope_theta=_rope_theta(config),
-            norm_epsilon=field.number("rms_norm_eps", 1e-6),
-            tied_head=bool(config.get("tie_word_embeddings", False)),
+    if not (0 < factor < math.inf and 0 < low < high and original_context > 0):
+        raise ValueError(
+            "the llama3 rotary scaling needs factor > 0, original context > 0 and 0 < low frequency factor < high "
+            f"frequency factor, not {factor}, {original_context}, {low} and {high}"
         )
+    divisors = []
+    for j in range(head_width // 2):
+        turns = original_context * theta ** (-2 * j / head_width) / (2 * math.pi)
+        share = min(max((turns - low) / (high - low), 0.0), 1.0)
+        divisors.append(1 / (share + (1 - share) / factor))
+    return tuple(divisors)
 
 
-class _Fields:
-    """Typed access to a mapping that came from a file; null counts as absent, as it does in config.json."""
-
-    def __init__(self, values: Mapping[str, Any], where: str) -> None:
-        self.values, self.where = values, where
-
-    def _value(self, name: str, default: Any) -> Any:
-        value = self.values.get(name)
-        if value is None:
-            value = default
-        if value is _MISSING:
-            raise ValueError(f"{self.where} has no field {name!r}, which a llama model needs")
-        return value
-
-    def integer(self, name: str, default: Any = _MISSING) -> int:
-        value = self._value(name, default)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ValueError(f"{name!r} in {self.where} must be one integer, not {value!r}")
-        return value
-
-    def number(self, name: str, default: Any = _MISSING) -> float:
-        value = self._value(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"{name!r} in {self.where} must be a number, not {value!r}")
-        return float(value)
+def _llama_3_1(layers: int, width: int, heads: int, hidden_width: int) -> TransformerConfig:
+    return TransformerConfig(
+        layers=layers,
+        width=width,
+        heads=heads,
+        key_value_heads=8,
+        head_width=128,
+        hidden_width=hidden_width,
+        vocabulary=128256,
+        context=131072,
+        rope_theta=5e5,
+        rotary_divisors=llama3_divisors(
+            *(128, 5e5), factor=8, low_frequency_factor=1, high_frequency_factor=4, original_context=8192
+        ),
+    )
 
 
-def _rope_theta(config: Mapping[str, Any]) -> float:
-    """Base of the rotary frequencies: a top-level field until transformers 4, `rope_parameters` since 5."""
-    parameters = config.get("rope_parameters") or {}
-    scaling = config.get("rope_scaling") or parameters
-    if not isinstance(parameters, Mapping) or not isinstance(scaling, Mapping):
-        raise ValueError("rope_parameters and rope_scaling in config.json must be objects")
-    kind = scaling.get("rope_type", scaling.get("type", "default"))
-    if kind != "default":
-        raise ValueError(f"the rotary type in config.json is {kind!r}; scaled rotary positions are not supported yet")
-    merged = {"rope_theta": config.get("rope_theta"), **parameters}
-    return _Fields(merged, "config.json").number("rope_theta", 1e4)
+LLAMA_3_1_8B = _llama_3_1(layers=32, width=4096, heads=32, hidden_width=14336)
+"""Shape of Llama 3.1 8B (Grattafiori et al., The Llama 3 Herd of Models, 2024, table 3; scaling from its files)."""
 
+LLAMA_3_1_70B = _llama_3_1(layers=80, width=8192, heads=64, hidden_width=28672)
+"""Shape of Llama 3.1 70B (the same source)."""
 
-def _shortest(value: float) -> float:
-    """A float32 that was widened to float64, as the shortest decimal that rounds to it: 9.99999974e-06 -> 1e-05."""
-    return float(f"{value:.7g}")
-
-
-LLAMA_3_1_70B = TransformerConfig(
-    layers=80,
-    width=8192,
-    heads=64,
-    key_value_heads=8,
-    head_width=128,
-    hidden_width=28672,
-    vocabulary=128256,
-    context=131072,
-    rope_theta=5e5,
-)
-"""Shape of Llama 3.1 70B, for counting work (Grattafiori et al., The Llama 3 Herd of Models, 2024, table 3).
-
-Its rotary positions are scaled, which is not modelled; neither the shapes nor the work depend on that.
-"""
+LLAMA_3_1_405B = _llama_3_1(layers=126, width=16384, heads=128, hidden_width=53248)
+"""Shape of Llama 3.1 405B (the same source)."""

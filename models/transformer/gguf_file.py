@@ -15,12 +15,15 @@ from typing import Any
 
 import numpy as np
 
-SUPPORTED_TENSOR_TYPES = ("F32", "F16", "Q8_0", "Q4_0", "Q4_1")
+SUPPORTED_TENSOR_TYPES = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q4_K", "Q6_K")
 """Encodings whose decoding is tested; others are refused by name."""
 
 # struct letters of the scalar metadata types, by their number in the format; 8 is a string and 9 an array.
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
+
+# What a damaged length may not ask for. A vocabulary of 262144 tokens with its merges takes 16 MB.
+_LARGEST_HEADER_BYTE, _DEEPEST_ARRAY, _MOST_DIMENSIONS = 1 << 26, 4, 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +58,9 @@ class GgufFile:
             values = raw.view("<f4" if tensor.encoding == "F32" else "<f2").reshape(tensor.shape)
             return np.array(values, dtype=np.float32)
         rows = np.asarray(raw).reshape(*tensor.shape[:-1], -1)
-        return dequantize(rows, GGMLQuantizationType[tensor.encoding]).reshape(tensor.shape)
+        # Damaged scales are no numbers; who reads the values sees that, and NumPy need not say it too.
+        with np.errstate(all="ignore"):
+            return dequantize(rows, GGMLQuantizationType[tensor.encoding]).reshape(tensor.shape)
 
 
 def open_gguf(path: Path) -> GgufFile:
@@ -136,6 +141,8 @@ class _Header:
                 f"{self.path} is truncated: its header goes on beyond the {self.size_byte} bytes that the file holds; "
                 "download it again"
             )
+        if end > _LARGEST_HEADER_BYTE:
+            raise ValueError(f"{self.path} is damaged: its header asks for more than {_LARGEST_HEADER_BYTE >> 20} MiB")
         piece = self.data[self.position : end].tobytes()
         self.position = end
         return piece
@@ -150,21 +157,25 @@ class _Header:
         except UnicodeDecodeError as error:
             raise ValueError(f"{self.path} is damaged: its header holds a string that is not UTF-8") from error
 
-    def value(self, kind: int) -> Any:
+    def value(self, kind: int, depth: int = 0) -> Any:
         if kind in _SCALARS:
             return self.scalar(_SCALARS[kind])
         if kind == _STRING:
             return self.string()
         if kind == _ARRAY:
+            if depth == _DEEPEST_ARRAY:
+                raise ValueError(f"{self.path} is damaged: its header nests arrays more than {_DEEPEST_ARRAY} deep")
             element, count = self.scalar("I"), self.scalar("Q")
             if element in _SCALARS:
                 letter = _SCALARS[element]
                 return list(struct.unpack(f"<{count}{letter}", self.take(count * struct.calcsize("<" + letter))))
-            return [self.value(element) for _ in range(count)]
+            return [self.value(element, depth + 1) for _ in range(count)]
         raise ValueError(f"{self.path} is damaged: its header holds a value of the unknown type {kind}")
 
     def tensor_entry(self) -> tuple[str, tuple[int, ...], int, int]:
         name = self.string()
         dimensions = self.scalar("I")
+        if dimensions > _MOST_DIMENSIONS:
+            raise ValueError(f"{self.path} is damaged: its header holds a tensor of {dimensions} dimensions")
         extents = struct.unpack(f"<{dimensions}Q", self.take(8 * dimensions))
         return name, tuple(reversed(extents)), self.scalar("I"), self.scalar("Q")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +31,26 @@ class HuggingFaceFolder:
             return np.asarray(file.get_tensor(name), dtype=np.float32)
 
 
-def open_folder(path: Path) -> HuggingFaceFolder:
+def open_folder(
+    path: Path,
+    needed: Sequence[str] = ("config.json", "tokenizer.json"),
+    ignored: Callable[[str], bool] = lambda name: False,
+) -> HuggingFaceFolder:
     """Reads the configuration and the headers of the weight files of a folder, and checks that they belong together.
 
-    ValueError, one sentence, for a file that is missing, is not JSON, is truncated, holds an element type outside
-    SUPPORTED_DTYPES, or lacks a tensor that the index promises.
+    Tensors for whose name `ignored` is true are left out, whatever their type. ValueError, one sentence, for a file
+    that is missing, is not JSON, is truncated, holds an element type outside SUPPORTED_DTYPES, or lacks a tensor that
+    the index promises.
     """
-    for needed in ("config.json", "tokenizer.json"):
-        if not (path / needed).is_file():
-            raise ValueError(f"the model folder {path} has no {needed}")
-    config = _read_json(path / "config.json")
+    for name in needed:
+        if not (path / name).is_file():
+            raise ValueError(f"the model folder {path} has no {name}")
+    config = read_json(path / "config.json")
     shapes: dict[str, tuple[int, ...]] = {}
     files: dict[str, Path] = {}
     for file, promised in _weight_files(path).items():
-        held = _headers(file)
-        absent = promised - held.keys()
+        held = _headers(file, ignored)
+        absent = {name for name in promised if not ignored(name)} - held.keys()
         if absent:
             raise ValueError(f"{file} lacks tensors that {INDEX} promises: {', '.join(sorted(absent))}")
         twice = files.keys() & held.keys()
@@ -61,7 +67,7 @@ def _weight_files(path: Path) -> dict[Path, set[str]]:
         return {path / SINGLE: set()}
     if not (path / INDEX).is_file():
         raise ValueError(f"the model folder {path} has no weights: neither {SINGLE} nor {INDEX}")
-    places = _read_json(path / INDEX).get("weight_map")
+    places = read_json(path / INDEX).get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(file, str) for file in places.values()):
         raise ValueError(f"{path / INDEX} has no table weight_map from tensors to files")
     promised: dict[Path, set[str]] = {}
@@ -70,13 +76,14 @@ def _weight_files(path: Path) -> dict[Path, set[str]]:
     return promised
 
 
-def _headers(file: Path) -> dict[str, tuple[int, ...]]:
+def _headers(file: Path, ignored: Callable[[str], bool]) -> dict[str, tuple[int, ...]]:
     """Shapes of the tensors of one safetensors file; opening it checks that the file is as long as it says."""
     if not file.is_file():
         raise ValueError(f"the weight file {file} is missing")
     try:
         with safe_open(file, framework="np") as opened:
-            slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118 (not a mapping)
+            names = [name for name in opened.keys() if not ignored(name)]  # noqa: SIM118 (not a mapping)
+            slices = {name: opened.get_slice(name) for name in names}
             shapes = {name: tuple(piece.get_shape()) for name, piece in slices.items()}
             dtypes = {name: piece.get_dtype() for name, piece in slices.items()}
     except SafetensorError as error:
@@ -90,9 +97,12 @@ def _headers(file: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a JSON file; ValueError, one sentence, if there is none."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{file} holds lists or objects too deep to be read") from error
     except ValueError as error:
         raise ValueError(f"{file} is not JSON: {error}") from error
     if not isinstance(content, dict):

@@ -4,11 +4,11 @@ A scan compiles one layer however many there are: 30 layers with foreign matrix 
 a minute. The weights go in as scanned inputs and do not come out, so that no copy of them is made.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax
 from flax import nnx
-from jax import Array
 
 if TYPE_CHECKING:
     from models.transformer.model import Transformer
@@ -17,8 +17,14 @@ CHANGING = (nnx.RngState, nnx.Intermediate, nnx.Cache, nnx.BatchStat)
 """Variable types that a layer may change in a call: they come back from the scan and are stored."""
 
 
-def run_layers(layers: Any, x: Array, *args: Any) -> Array:
-    """x after every layer in turn: x = layer(x, *args), layers from first to last.
+def _call(layer: Any, x: Any, *args: Any) -> Any:
+    return layer(x, *args)
+
+
+def run_layers(layers: Any, x: Any, *args: Any, call: Callable[..., Any] = _call) -> Any:
+    """x after every layer in turn: x = call(layer, x, *args), by default layer(x, *args), layers from first to last.
+
+    x is an array or a pytree of arrays whose shapes and types no layer changes.
 
     `layers` is either an `nnx.List` of modules, called one by one, or one module each of whose variables (of any type,
     typed keys and pytree values included) has a leading axis of the same length, the layer axis. Modules that others
@@ -28,14 +34,14 @@ def run_layers(layers: Any, x: Array, *args: Any) -> Array:
     if isinstance(layers, nnx.List):
         for index, layer in enumerate(layers):
             with jax.named_scope(str(index)):
-                x = layer(x, *args)
+                x = call(layer, x, *args)
         return x
     graphdef, changing, fixed = nnx.split(layers, CHANGING, ...)
 
-    def step(x: Array, states: Any) -> tuple[Array, Any]:
+    def step(x: Any, states: Any) -> tuple[Any, Any]:
         layer = nnx.merge(graphdef, *states)
         before = _fixed_leaves(layer)
-        x = layer(x, *args)
+        x = call(layer, x, *args)
         _check_unchanged(before, _fixed_leaves(layer))
         return x, nnx.state(layer, CHANGING)
 

@@ -29,6 +29,36 @@ OUTSIDE = {
 }
 
 
+# What the other families add, in the same two vocabularies (transformers' Qwen2ForCausalLM and Qwen3ForCausalLM).
+BIASES = {
+    "blk.1.attn_q.bias": "model.layers.1.self_attn.q_proj.bias",
+    "blk.1.attn_k.bias": "model.layers.1.self_attn.k_proj.bias",
+    "blk.1.attn_v.bias": "model.layers.1.self_attn.v_proj.bias",
+}
+OUTPUT_BIAS = {"blk.1.attn_output.bias": "model.layers.1.self_attn.o_proj.bias"}
+HEAD_NORMS = {
+    "blk.1.attn_q_norm.weight": "model.layers.1.self_attn.q_norm.weight",
+    "blk.1.attn_k_norm.weight": "model.layers.1.self_attn.k_norm.weight",
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "added"),
+    [
+        ({"query_key_value_bias": True}, BIASES),
+        ({"query_key_value_bias": True, "output_bias": True}, BIASES | OUTPUT_BIAS),
+        ({"query_key_norm": True}, HEAD_NORMS),
+    ],
+)
+def test_names_that_a_family_adds(fields, added):
+    config = dataclasses.replace(TINY, **fields)
+    gguf, folder = stored_shapes(config, "gguf"), stored_shapes(config, "huggingface")
+    plain = stored_shapes(TINY, "gguf")
+    pairs = {a: b for a, b in zip(gguf, folder, strict=True) if a not in plain and ".1." in a}
+    assert pairs == added
+    assert sum(np.prod(shape) for shape in gguf.values()) == config.parameters
+
+
 @pytest.mark.parametrize("tied", [True, False])
 def test_names_and_shapes_of_both_formats(tied):
     config = dataclasses.replace(TINY, tied_head=tied)
@@ -74,8 +104,9 @@ def test_one_error_lists_missing_extra_and_misshapen(tiny_model_folder):
 
 def test_long_lists_are_counted(tiny_model_folder):
     checkpoint = check_source(tiny_model_folder)
-    with pytest.raises(ValueError, match=r"missing: model\.embed_tokens\.weight, .* and 12 more$"):
-        check_tensors(dataclasses.replace(checkpoint, shapes={}))
+    norms = {f"model.layers.{layer}.input_layernorm.weight": (TINY.width,) for layer in range(2)}
+    with pytest.raises(ValueError, match=r"missing: model\.embed_tokens\.weight, .* and 10 more$"):
+        check_tensors(dataclasses.replace(checkpoint, shapes=norms))
 
 
 def test_stored_rotary_frequencies_are_ignored(tmp_path):

@@ -1,122 +1,66 @@
-"""The shape of a model from the two kinds of metadata, and what is refused."""
+"""The shape of a model: derived numbers, rotary divisors, and what is refused."""
 
 import dataclasses
+import math
 
+import numpy as np
 import pytest
 
-from models.transformer.config import LLAMA_3_1_70B, TransformerConfig
-from tests.models.transformer.tiny_folder import TINY, config_json
+from models.transformer.config import (
+    LLAMA_3_1_8B,
+    LLAMA_3_1_70B,
+    LLAMA_3_1_405B,
+    linear_divisors,
+    llama3_divisors,
+)
+from tests.models.transformer.tiny_folder import TINY
 
-SMOLLM2_METADATA = {
-    "general.architecture": "llama",
-    "llama.block_count": 30,
-    "llama.context_length": 8192,
-    "llama.embedding_length": 576,
-    "llama.feed_forward_length": 1536,
-    "llama.attention.head_count": 9,
-    "llama.attention.head_count_kv": 3,
-    "llama.rope.freq_base": 100000.0,
-    "llama.attention.layer_norm_rms_epsilon": 9.999999747378752e-06,  # 1e-5 as float32
-    "llama.rope.dimension_count": 64,
-}
-
-
-def from_gguf(**changes):
-    metadata = SMOLLM2_METADATA | {name.replace("__", "."): value for name, value in changes.items()}
-    return TransformerConfig.from_gguf(
-        {name: value for name, value in metadata.items() if value is not None}, tied_head=True, vocabulary=49152
-    )
-
-
-def test_gguf_metadata():
-    config = from_gguf()
-    assert config == TransformerConfig(
-        layers=30,
-        width=576,
-        heads=9,
-        key_value_heads=3,
-        head_width=64,
-        hidden_width=1536,
-        vocabulary=49152,
-        context=8192,
-        rope_theta=1e5,
-        norm_epsilon=1e-5,
-        tied_head=True,
-    )
-    assert config.parameters == 134_515_008  # what the file's tensors add up to
-
-
-def test_gguf_defaults_of_the_format():
-    config = from_gguf(llama__attention__head_count_kv=None, llama__rope__freq_base=None)
-    assert (config.key_value_heads, config.rope_theta) == (9, 1e4)
+LLAMA_3_1 = {"factor": 8, "low_frequency_factor": 1, "high_frequency_factor": 4, "original_context": 8192}
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"general__architecture": "qwen2"}, "architecture is 'qwen2'; only 'llama'"),
-        ({"llama__rope__scaling__type": "linear"}, "scaled rotary positions are not supported yet"),
-        ({"llama__expert_count": 8}, "mixtures of experts"),
-        ({"llama__block_count": None}, "has no field 'llama.block_count'"),
-        ({"llama__attention__head_count_kv": [3, 3]}, "must be one integer"),
-        ({"llama__attention__layer_norm_rms_epsilon": "small"}, "must be a number"),
-        ({"llama__rope__dimension_count": 32}, "differs from the head width 64"),
-        ({"llama__attention__head_count_kv": 2}, r"heads \(9\) must be a multiple of key_value_heads \(2\)"),
-    ],
+    ("config", "published"),
+    # What the tensors of the published files add up to.
+    [(LLAMA_3_1_8B, 8_030_261_248), (LLAMA_3_1_70B, 70_553_706_496), (LLAMA_3_1_405B, 405_853_388_800)],
 )
-def test_gguf_refusals(changes, message):
-    with pytest.raises(ValueError, match=message):
-        from_gguf(**changes)
+def test_llama_3_1_has_the_published_sizes(config, published):
+    assert config.parameters == published
 
 
-def test_huggingface_config():
-    assert TransformerConfig.from_huggingface(config_json(TINY)) == TINY
+def test_llama_3_divisors_at_both_ends_and_between():
+    divisors = llama3_divisors(128, 5e5, **LLAMA_3_1)
+    wavelength = np.array([2 * math.pi * 5e5 ** (2 * j / 128) for j in range(64)])  # tokens per turn
+    np.testing.assert_array_equal(np.array(divisors)[wavelength < 8192 / 4], 1)
+    np.testing.assert_array_equal(np.array(divisors)[wavelength > 8192], 8)
+    between = (wavelength >= 8192 / 4) & (wavelength <= 8192)
+    assert between.sum() == 6
+    # Frequencies are mixed, not wavelengths: half a share of 1 and of 1/8 is 9/16.
+    share = (8192 / wavelength[between] - 1) / 3
+    np.testing.assert_allclose(1 / np.array(divisors)[between], share + (1 - share) / 8)
+    assert LLAMA_3_1_70B.rotary_divisors == divisors
+    assert np.all(np.diff(divisors) >= 0)
 
 
-def test_huggingface_defaults_are_those_of_llama_config():
-    needed = ("model_type", "num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
-    fields = {name: value for name, value in config_json(TINY).items() if name in (*needed, "vocab_size")}
-    config = TransformerConfig.from_huggingface(fields | {"head_dim": None})
-    assert config == dataclasses.replace(
-        TINY, key_value_heads=4, context=2048, rope_theta=1e4, norm_epsilon=1e-6, tied_head=False
-    )
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"rope_theta": 5e4},
-        {"rope_theta": None, "rope_parameters": {"rope_theta": 5e4, "rope_type": "default"}},
-        {"rope_theta": 1e4, "rope_parameters": {"rope_theta": 50000}},
-        {"rope_theta": 5e4, "rope_scaling": None},
-    ],
-)
-def test_rotary_base_of_either_generation(fields):
-    assert TransformerConfig.from_huggingface(config_json(TINY) | fields).rope_theta == 5e4
+def test_linear_divisors():
+    assert linear_divisors(8, 2.5) == (2.5,) * 4
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"model_type": "mistral"}, "'mistral'; only 'llama'"),
-        ({"hidden_act": "gelu"}, "'gelu'; only 'silu'"),
-        ({"attention_bias": True}, "attention_bias in config.json is true"),
-        ({"mlp_bias": True}, "mlp_bias in config.json is true"),
-        ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rotary type in config.json is 'llama3'"),
-        ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rotary type in config.json is 'linear'"),
-        ({"rope_parameters": {"rope_type": "yarn"}}, "rotary type in config.json is 'yarn'"),
-        ({"rope_scaling": "linear"}, "must be objects"),
-        ({"hidden_size": None}, "config.json has no field 'hidden_size'"),
-        ({"hidden_size": 32.0}, "must be one integer"),
-        ({"num_attention_heads": 0}, "heads of a transformer must be a positive integer"),
-        ({"head_dim": 7}, "head_width must be even, not 7"),
-        ({"rms_norm_eps": float("nan")}, "norm_epsilon must be positive and finite"),
+        ({"rotary_divisors": (1.0,) * 3}, r"head_width / 2 = 4 numbers or none, not 3"),
+        ({"rotary_divisors": (1.0, 0.0, 1.0, 1.0)}, "rotary_divisors must be positive and finite"),
+        ({"window": 0}, "window must be a positive number of tokens or None, not 0"),
+        ({"head_width": 7}, "head_width must be even, not 7"),
+        ({"layers": 0}, "layers of a transformer must be a positive integer"),
     ],
 )
-def test_huggingface_refusals(fields, message):
+def test_refusals(fields, message):
     with pytest.raises(ValueError, match=message):
-        TransformerConfig.from_huggingface(config_json(TINY) | fields)
+        dataclasses.replace(TINY, **fields)
 
 
-def test_llama_70b_has_the_published_size():
-    assert LLAMA_3_1_70B.parameters == 70_553_706_496
+@pytest.mark.parametrize("changes", [{"factor": 0}, {"low_frequency_factor": 4}, {"original_context": 0}])
+def test_llama_3_scaling_is_checked(changes):
+    with pytest.raises(ValueError, match="the llama3 rotary scaling needs factor > 0"):
+        llama3_divisors(8, 1e4, **(LLAMA_3_1 | changes))

@@ -18,7 +18,14 @@ from models.transformer.load import SMOLLM2, check_source, load_model
 from tests.models.transformer import tiny_folder
 from tests.models.transformer.tiny_folder import TINY, random_tensors, write_folder, write_gguf
 
-UNTIED = dataclasses.replace(TINY, tied_head=False)
+FAMILIES = {
+    "tied": TINY,
+    "untied": dataclasses.replace(TINY, tied_head=False),
+    "biases": dataclasses.replace(TINY, query_key_value_bias=True, output_bias=True),
+    "qwen2": dataclasses.replace(TINY, query_key_value_bias=True),
+    "qwen3": dataclasses.replace(TINY, query_key_norm=True, head_width=16),
+    "mistral": dataclasses.replace(TINY, window=3),
+}
 TEXT = "the light of the lamp"
 
 
@@ -31,13 +38,26 @@ def logits(source) -> np.ndarray:
     return np.asarray(run(loaded.model, tokens))
 
 
-@pytest.mark.parametrize("config", [TINY, UNTIED], ids=["tied", "untied"])
+@pytest.mark.parametrize("config", FAMILIES.values(), ids=FAMILIES)
 def test_folder_shards_and_gguf_give_the_same_logits(tmp_path, config):
     tensors = random_tensors(config)
-    single = logits(write_folder(tmp_path / "single", config, tensors))
+    folder = write_folder(tmp_path / "single", config, tensors)
+    assert check_source(folder).config == config
+    single = logits(folder)
     assert np.ptp(single) > 1  # a constant would make the equalities below empty
     np.testing.assert_array_equal(logits(write_folder(tmp_path / "sharded", config, tensors, shards=3)), single)
     np.testing.assert_array_equal(logits(write_gguf(tmp_path / "model.gguf", config, tensors)), single)
+
+
+def test_rotary_divisors_of_a_gguf_file_are_those_of_the_folder(tmp_path):
+    scaling = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+    folder = write_folder(tmp_path / "folder")
+    edit_config(rope_scaling=scaling | {"original_max_position_embeddings": 128})(folder)
+    config = check_source(folder).config
+    assert len(set(config.rotary_divisors)) > 2
+    from_gguf = logits(write_gguf(tmp_path / "model.gguf", config))
+    np.testing.assert_allclose(from_gguf, logits(folder), atol=1e-5)  # the file rounds the divisors to float32
+    assert np.max(np.abs(from_gguf - logits(write_folder(tmp_path / "plain")))) > 1e-2
 
 
 @pytest.mark.parametrize("encoding", ["F16", "Q8_0", "Q4_0", "Q4_1"])
@@ -121,7 +141,7 @@ FOLDER_FAULTS = {
     "tokenizer damaged": (lambda f: (f / "tokenizer.json").write_text("{}"), "not a tokenizer"),
     "weights truncated": (truncate("model.safetensors", 100), "truncated or not a safetensors file"),
     "weights empty": (lambda f: (f / "model.safetensors").write_bytes(b""), "truncated or not a safetensors file"),
-    "other family": (edit_config(model_type="gpt2"), "'gpt2'; only 'llama'"),
+    "other family": (edit_config(model_type="gpt2"), "'gpt2'; supported are llama, mistral, qwen2, qwen3"),
     "one layer too many": (edit_config(num_hidden_layers=3), r"missing: model\.layers\.2\.input_layernorm\.weight"),
     "one layer too few": (edit_config(num_hidden_layers=1), r"not expected: model\.layers\.1\."),
     "another width": (

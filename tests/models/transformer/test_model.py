@@ -9,11 +9,26 @@ import optax
 import pytest
 from flax import nnx
 
-from models.transformer.config import LLAMA_3_1_70B
-from models.transformer.model import TiedHead, Transformer, causal_attention, rotary_table, rotate
+from models.transformer.config import LLAMA_3_1_70B, llama3_divisors
+from models.transformer.model import TiedHead, Transformer, attend, rotary_table, rotate, visible_slots
 from tests.models.transformer.tiny_folder import TINY, random_tensors, tiny_model
 
 UNTIED = dataclasses.replace(TINY, tied_head=False)
+LLAMA_3 = dataclasses.replace(
+    UNTIED,
+    rotary_divisors=llama3_divisors(
+        *(8, 1e4), factor=8, low_frequency_factor=1, high_frequency_factor=4, original_context=128
+    ),
+)
+FAMILIES = {
+    "tied": TINY,
+    "untied": UNTIED,
+    "llama 3": LLAMA_3,
+    "biases": dataclasses.replace(TINY, query_key_value_bias=True, output_bias=True),
+    "qwen2": dataclasses.replace(TINY, query_key_value_bias=True),
+    "qwen3": dataclasses.replace(TINY, query_key_norm=True, head_width=16),
+    "mistral": dataclasses.replace(UNTIED, window=3),
+}
 TOKENS = jax.random.randint(jax.random.key(3), (2, 9), 0, TINY.vocabulary)
 
 
@@ -37,6 +52,7 @@ def numpy_logits(config, tensors, tokens) -> np.ndarray:
         result = np.empty_like(head)
         for j in range(half):
             angle = position * config.rope_theta ** (-2 * j / config.head_width)
+            angle /= config.rotary_divisors[j] if config.rotary_divisors else 1
             pair = head[j] + 1j * head[j + half]
             pair *= np.exp(1j * angle)
             result[j], result[j + half] = pair.real, pair.imag
@@ -47,16 +63,22 @@ def numpy_logits(config, tensors, tokens) -> np.ndarray:
         at = f"model.layers.{layer}."
         h = norm(x, w[at + "input_layernorm.weight"])
         q, k, v = (
-            (h @ w[at + f"self_attn.{name}_proj.weight"].T).reshape(len(x), -1, config.head_width) for name in "qkv"
+            (h @ w[at + f"self_attn.{name}_proj.weight"].T + w.get(at + f"self_attn.{name}_proj.bias", 0)).reshape(
+                len(x), -1, config.head_width
+            )
+            for name in "qkv"
         )
+        if config.query_key_norm:
+            q, k = norm(q, w[at + "self_attn.q_norm.weight"]), norm(k, w[at + "self_attn.k_norm.weight"])
         mixed = np.zeros((len(x), config.heads, config.head_width))
         for t in range(len(x)):
             for head in range(config.heads):
                 shared = head * config.key_value_heads // config.heads
-                scores = np.array([turned(q[t, head], t) @ turned(k[s, shared], s) for s in range(t + 1)])
+                first = max(0, t + 1 - config.window) if config.window else 0
+                scores = np.array([turned(q[t, head], t) @ turned(k[s, shared], s) for s in range(first, t + 1)])
                 shares = np.exp(scores / np.sqrt(config.head_width))
-                mixed[t, head] = shares / shares.sum() @ v[: t + 1, shared]
-        x = x + mixed.reshape(len(x), -1) @ w[at + "self_attn.o_proj.weight"].T
+                mixed[t, head] = shares / shares.sum() @ v[first : t + 1, shared]
+        x = x + mixed.reshape(len(x), -1) @ w[at + "self_attn.o_proj.weight"].T + w.get(at + "self_attn.o_proj.bias", 0)
         h = norm(x, w[at + "post_attention_layernorm.weight"])
         gate = h @ w[at + "mlp.gate_proj.weight"].T
         up = h @ w[at + "mlp.up_proj.weight"].T
@@ -65,7 +87,7 @@ def numpy_logits(config, tensors, tokens) -> np.ndarray:
     return norm(x, w["model.norm.weight"]) @ head.T
 
 
-@pytest.mark.parametrize("config", [TINY, UNTIED], ids=["tied", "untied"])
+@pytest.mark.parametrize("config", FAMILIES.values(), ids=FAMILIES)
 def test_logits_equal_the_equations(config):
     tensors = random_tensors(config)
     logits = run(tiny_model(config), TOKENS)
@@ -75,6 +97,10 @@ def test_logits_equal_the_equations(config):
     np.testing.assert_allclose(logits, expected, atol=2e-4)
     wrong = np.stack([numpy_logits(dataclasses.replace(config, rope_theta=2e4), tensors, row) for row in TOKENS])
     assert np.max(np.abs(logits - wrong)) > 1e-2  # the comparison can fail
+    plain = dataclasses.replace(config, rotary_divisors=(), query_key_norm=False, window=None)
+    if plain != config:
+        wrong = np.stack([numpy_logits(plain, tensors, row) for row in TOKENS])
+        assert np.max(np.abs(logits - wrong)) > 1e-2
 
 
 def test_no_position_sees_a_later_one(model):
@@ -92,7 +118,7 @@ def test_rows_of_a_batch_do_not_meet(model):
 def test_scores_depend_on_distance_only():
     head = jax.random.normal(jax.random.key(0), (1, 1, 1, 16))
     other = jax.random.normal(jax.random.key(1), (1, 1, 1, 16))
-    table = rotary_table(40, 16, 1e4)
+    table = rotary_table(jnp.arange(40), 16, 1e4)
     turned, turned_other = (rotate(jnp.repeat(x, 40, axis=1), table)[0, :, 0] for x in (head, other))
     scores = turned @ turned_other.T
     np.testing.assert_allclose(scores[5, 2], scores[38, 35], rtol=1e-4)
@@ -102,7 +128,7 @@ def test_scores_depend_on_distance_only():
 def test_attention_averages_equal_keys():
     values = jax.random.normal(jax.random.key(0), (1, 6, 1, 4))
     mean = jnp.cumsum(values, axis=1) / jnp.arange(1, 7)[:, None, None]
-    result = causal_attention(jnp.ones((1, 6, 3, 4)), jnp.ones((1, 6, 1, 4)), values)
+    result = attend(jnp.ones((1, 6, 3, 4)), jnp.ones((1, 6, 1, 4)), values, visible_slots(jnp.arange(6), 6))
     np.testing.assert_allclose(result, jnp.broadcast_to(mean, (1, 6, 3, 4)), atol=1e-6)
 
 
@@ -111,6 +137,12 @@ def test_random_start_has_the_counted_parameters():
     query = model.layers.attention.query.kernel[...]
     assert jnp.all(query[0] != query[1])  # every layer has its own draw
     assert sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))) == TINY.parameters
+
+
+@pytest.mark.parametrize("config", FAMILIES.values(), ids=FAMILIES)
+def test_every_family_has_the_counted_parameters(config):
+    model = nnx.eval_shape(lambda: Transformer(config, rngs=nnx.Rngs(0)))
+    assert sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))) == config.parameters
 
 
 def test_parameter_paths(model):

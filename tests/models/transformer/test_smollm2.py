@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from models.transformer.cache import empty_cache
+from models.transformer.sampling import sample
+
 GOLDEN = json.loads((Path(__file__).parent / "golden_smollm2.json").read_text())
 PROMPTS = GOLDEN["prompts"]
 LENGTH = max(len(entry["tokens"]) for entry in PROMPTS.values())
@@ -58,9 +61,21 @@ def test_perplexity_of_the_paragraph(logits):
     assert perplexity == pytest.approx(9.832, abs=1e-3)
 
 
-def test_the_capital_of_france(smollm2, logits):
-    continuation = [int(np.argmax(logits["fact"][-1]))]
-    assert smollm2.tokenizer.decode(continuation) == " Paris"
-    follow = jnp.array([PROMPTS["fact"]["tokens"] + continuation])
-    after = nnx.jit(lambda model, tokens: model(tokens)[0, -1], graph_updates=False)(smollm2.model, follow)
-    assert smollm2.tokenizer.decode([int(jnp.argmax(after))]) == "."
+def test_the_capital_of_france_through_the_cache(smollm2, logits):
+    """A prompt of five tokens, padded to eight, and ten greedy tokens one by one."""
+    ids = PROMPTS["fact"]["tokens"]
+    step = nnx.jit(
+        lambda model, tokens, cache, counts: model.extend(tokens, cache, counts=counts, last_only=True),
+        graph_updates=False,
+    )
+    padded, counts = jnp.array([ids + [0] * (8 - len(ids))]), jnp.array([len(ids)])
+    latest, cache = step(smollm2.model, padded, empty_cache(smollm2.config, 1, 20), counts)
+    np.testing.assert_allclose(latest[0, 0], logits["fact"][-1], atol=2e-4)  # as the golden logits above
+    found = []
+    for _ in range(10):
+        token = sample(jax.random.split(jax.random.key(0), 1), latest[:, 0])
+        found.append(int(token[0]))
+        latest, cache = step(smollm2.model, token[:, None], cache, jnp.array([1]))
+    assert smollm2.tokenizer.decode(found).startswith(" Paris.")
+    whole = nnx.jit(lambda model, tokens: model(tokens)[:, -1], graph_updates=False)
+    np.testing.assert_allclose(latest[:, 0], whole(smollm2.model, jnp.array([ids + found])), atol=2e-4)

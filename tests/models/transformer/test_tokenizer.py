@@ -42,6 +42,44 @@ def test_digits_stand_alone_in_smollm():
     assert single.encode("12").tokens == ["1", "2"]
 
 
+def words(pre: str, text: str, tokens=(), merges=()) -> list[str]:
+    """Tokens of a text whose every letter is a token, so that only words can be merged, and only as `merges` say."""
+    every = [*TOKENS, *tokens]
+    metadata = METADATA | {
+        "tokenizer.ggml.pre": pre,
+        "tokenizer.ggml.tokens": every,
+        "tokenizer.ggml.token_type": [1] * len(every),
+        "tokenizer.ggml.merges": list(merges),
+    }
+    return tokenizer_from_gguf(metadata, len(every)).encode(text).tokens
+
+
+def test_numbers_are_cut_into_threes_by_llama_3_and_into_digits_by_qwen2():
+    tokens, merges = ["12", "23", "45", "123", "1234"], ["1 2", "12 3", "123 4", "4 5", "2 3"]
+    assert words("llama-bpe", "12345", tokens, merges) == ["123", "45"]
+    assert words("qwen2", "12345", tokens, merges) == ["1", "2", "3", "4", "5"]
+    assert words("gpt-2", "12345", tokens, merges) == ["1234", "5"]
+
+
+@pytest.mark.parametrize("pre", ["llama-bpe", "qwen2"])
+def test_words_of_llama_3_and_qwen2(pre):
+    # GPT-2's pattern knows lower-case contractions only, and keeps punctuation apart from the letters that follow.
+    tokens, merges = ["'S", "(a", "!Ċ"], ["' S", "( a", "! Ċ"]
+    text = "IT'S(a!\n"
+    assert words(pre, text, tokens, merges) == ["I", "T", "'S", "(a", "!Ċ"]
+    assert words("gpt-2", text, tokens, merges) == ["I", "T", "'", "S", "(", "a", "!", "Ċ"]
+
+
+def test_llama_3_takes_a_known_word_as_a_whole():
+    assert words("llama-bpe", "abc", ["ab", "abc"], ["a b"]) == ["abc"]
+    assert words("qwen2", "abc", ["ab", "abc"], ["a b"]) == ["ab", "c"]
+
+
+def test_qwen2_composes_accents():
+    assert words("qwen2", "e\u0301") == words("qwen2", "é") == words("llama-bpe", "é")
+    assert words("llama-bpe", "e\u0301") != words("llama-bpe", "é")
+
+
 def test_user_defined_tokens_stay_in_decoded_text():
     types = [3, 4, *[1] * (len(TOKENS) - 2)]
     tokenizer = tokenizer_from_gguf(METADATA | {"tokenizer.ggml.token_type": types}, len(TOKENS))
@@ -53,7 +91,7 @@ def test_user_defined_tokens_stay_in_decoded_text():
     [
         ({"tokenizer.ggml.model": None}, "holds no tokenizer"),
         ({"tokenizer.ggml.model": "llama"}, r"'llama'; only byte-level BPE"),
-        ({"tokenizer.ggml.pre": "tekken"}, r"'tekken'; supported are 'smollm', 'gpt-2'"),
+        ({"tokenizer.ggml.pre": "tekken"}, r"'tekken'; supported are smollm, gpt-2, llama-bpe"),
         ({"tokenizer.ggml.merges": None}, r"no list tokenizer\.ggml\.merges"),
         ({"tokenizer.ggml.tokens": TOKENS[:-1]}, f"has {len(TOKENS) - 1} tokens and {len(TOKENS)} token types"),
         ({"tokenizer.ggml.merges": ["zz yy"]}, "merges do not fit its tokens"),

@@ -35,7 +35,9 @@ def random_tensors(config: TransformerConfig = TINY, seed: int = 0) -> dict[str,
     rng = np.random.default_rng(seed)
     tensors = {}
     for name, shape in stored_shapes(config, "huggingface").items():
-        if len(shape) == 1:
+        if name.endswith(".bias"):
+            tensors[name] = (0.5 * rng.standard_normal(shape)).astype(np.float32)
+        elif len(shape) == 1:
             tensors[name] = rng.uniform(0.5, 1.5, shape).astype(np.float32)
         else:
             spread = 0.5 if "embed" in name else shape[-1] ** -0.5
@@ -43,20 +45,37 @@ def random_tensors(config: TransformerConfig = TINY, seed: int = 0) -> dict[str,
     return tensors
 
 
-def tiny_model(config: TransformerConfig = TINY, seed: int = 0):
+def tiny_model(config: TransformerConfig = TINY, seed: int = 0, dtype: str = "float32"):
     """A `Transformer` with `random_tensors`, without a file and without compiling any initialiser."""
     from models.transformer.placement import build_model
 
     tensors = random_tensors(config, seed)
     shapes = {name: value.shape for name, value in tensors.items()}
     checkpoint = Checkpoint(Path("memory"), "huggingface", config, byte_tokenizer(), shapes, tensors.__getitem__, ())
-    return build_model(checkpoint)
+    return build_model(checkpoint, dtype)
+
+
+def family(config: TransformerConfig) -> str:
+    """The Hugging Face `model_type` that a configuration can be of."""
+    if config.query_key_norm:
+        return "qwen3"
+    if config.query_key_value_bias and not config.output_bias:
+        return "qwen2"
+    return "mistral" if config.window else "llama"
 
 
 def config_json(config: TransformerConfig) -> dict:
-    """The fields of a Hugging Face `config.json` for a configuration."""
+    """The fields of a Hugging Face `config.json` for a configuration, rotary scaling left out."""
+    kind = family(config)
+    own = {
+        "llama": {"attention_bias": True} if config.output_bias else {},
+        "qwen2": {},
+        "qwen3": {},
+        "mistral": {"sliding_window": config.window},
+    }
     return {
-        "model_type": "llama",
+        **own[kind],
+        "model_type": kind,
         "hidden_act": "silu",
         "num_hidden_layers": config.layers,
         "hidden_size": config.width,
@@ -103,13 +122,14 @@ def write_folder(
 
 
 def gguf_tensors(config: TransformerConfig, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Hugging Face tensors under their GGUF names, query and key rows in the order of neighbouring pairs."""
+    """Hugging Face tensors under their GGUF names, query and key rows in the order that the architecture stores."""
     renamed = dict(
         zip(stored_shapes(config, "huggingface"), stored_shapes(config, "gguf"), strict=True)
     )  # both tables list the same parameters in the same order; tests of the names stand in test_checkpoint.py
+    paired = family(config) in ("llama", "mistral")
     result = {}
     for name, value in tensors.items():
-        if "q_proj" in name or "k_proj" in name:
+        if paired and ("q_proj" in name or "k_proj" in name):
             heads = value.shape[0] // config.head_width
             value = value.reshape(heads, 2, config.head_width // 2, -1).swapaxes(1, 2).reshape(value.shape)
         result[renamed[name]] = value
@@ -122,12 +142,18 @@ def write_gguf(
     tensors: dict[str, np.ndarray] | None = None,
     encoding: str = "F32",
     pre: str = "gpt-2",
+    fields: dict[str, str | int] | None = None,
 ) -> Path:
-    """Writes a GGUF file whose matrices have the given encoding and whose vectors are F32."""
+    """Writes a GGUF file whose matrices have the given encoding; vectors, and rows of half a block, are F32."""
     import gguf
 
     tensors = random_tensors(config) if tensors is None else tensors
-    writer = gguf.GGUFWriter(path, "llama")
+    kind = family(config)
+    writer = gguf.GGUFWriter(path, "llama" if kind == "mistral" else kind)
+    if config.window:
+        writer.add_sliding_window(config.window)
+    if config.rotary_divisors:
+        writer.add_tensor("rope_freqs.weight", np.array(config.rotary_divisors, np.float32))
     writer.add_block_count(config.layers)
     writer.add_context_length(config.context)
     writer.add_embedding_length(config.width)
@@ -137,19 +163,28 @@ def write_gguf(
     writer.add_key_length(config.head_width)
     writer.add_rope_freq_base(config.rope_theta)
     writer.add_layer_norm_rms_eps(config.norm_epsilon)
+    for name, value in (fields or {}).items():
+        (writer.add_string if isinstance(value, str) else writer.add_uint32)(name, value)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(pre)
     writer.add_token_list(TOKENS)
     writer.add_token_types([3 if token == END_OF_TEXT else 1 for token in TOKENS])
     writer.add_token_merges([" ".join(pair) for pair in MERGES])
-    kind = gguf.GGMLQuantizationType[encoding]
+    quantised = gguf.GGMLQuantizationType[encoding]
     for name, value in gguf_tensors(config, tensors).items():
-        if value.ndim == 1 or encoding == "F32":
+        if value.ndim == 1 or encoding == "F32" or value.shape[-1] % gguf.GGML_QUANT_SIZES[quantised][0]:
             writer.add_tensor(name, np.ascontiguousarray(value))
         else:
-            writer.add_tensor(name, gguf.quants.quantize(value, kind), raw_dtype=kind)
+            writer.add_tensor(name, gguf.quants.quantize(value, quantised), raw_dtype=quantised)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def alphabet_tokenizer(size: int) -> Tokenizer:
+    """A tokenizer with `size` tokens of one character each, for models whose vocabulary stands for nothing."""
+    tokenizer = Tokenizer(models.BPE(vocab={chr(0x4E00 + number): number for number in range(size)}, merges=[]))
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
