@@ -1,28 +1,22 @@
 """The run of `exalight accuracy`: a model over a sweep of laser powers, every finished point stored at once."""
 
-import contextlib
 import dataclasses
-import signal
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from experiments.accuracy_output import write_output
 from experiments.accuracy_request import AccuracyRequest
-from experiments.accuracy_results import Evaluated, Evaluation
+from experiments.accuracy_results import Evaluated
 from experiments.accuracy_settings import Setting, explanations, sweep
 from experiments.environment import environment, stamp
 from experiments.errors import Stopped
-from experiments.evaluation import Batch, DigitalModel, OpticalModel, batches
+from experiments.evaluation import LAYER_KEYS, DigitalModel, OpticalModel, Task
 from experiments.progress import Progress
 from experiments.runs import ENVIRONMENT_FILE, PointStore
-from models.transformer.load import load_model
-from photonics import count_contractions
+from experiments.stopping import stoppable
 from photonics.catalogue import build_engine
 from photonics.engine import Engine
 
@@ -33,7 +27,7 @@ def run_accuracy(request: AccuracyRequest, argv: Sequence[str]) -> Path:
     Stopped, with a message that says so, on SIGINT or SIGTERM: finished points stay and the same request goes on.
     """
     try:
-        with _stoppable():
+        with stoppable():
             return _run(request, argv)
     except (KeyboardInterrupt, Stopped):
         kept = request.folder.points.is_dir() and any(request.folder.points.iterdir())
@@ -45,16 +39,27 @@ def _run(request: AccuracyRequest, argv: Sequence[str]) -> Path:
     config = request.config
     engine = build_engine(request.engine_file)
     plans = [_Plan(engine.replace(**{"encoding.rotate": rotate}), config.laser_power_w) for rotate in config.rotations]
-    parts = batches(request.sample.measured, config.context)
+    task = _task(request)
     store = PointStore(request.folder.points, stamp())
-    with Progress(sum(len(plan.settings) for plan in plans) * len(parts), "accuracy") as progress:
+    with Progress(sum(len(plan.settings) for plan in plans) * len(task.batches), "accuracy") as progress:
         progress.note(f"loading {config.model}")
-        digital = DigitalModel.of(load_model(request.checkpoint).model)
-        shape = jax.ShapeDtypeStruct((config.windows, config.context), jnp.int32)
-        work = count_contractions(digital.copy(), shape)
-        sweeper = _Sweeper(request, argv, digital, parts, store, progress)
+        digital = DigitalModel.of(task.load())
+        work = task.work(digital.copy())
+        sweeper = _Sweeper(request, argv, digital, task, store, progress)
         evaluated = [sweeper.evaluate(plan) for plan in plans]
-        return write_output(request, work, evaluated, progress)
+        return write_output(request, task, work, evaluated, progress)
+
+
+def _task(request: AccuracyRequest) -> Task:
+    """What the model is asked, with everything that is measured."""
+    if request.config.task == "perplexity":
+        from experiments.language_task import LanguageModelling
+
+        return LanguageModelling(request.checkpoint, request.sample, request.config.context)
+    from experiments.accuracy_encoders import Classification, Embedding
+
+    kind = Embedding if request.config.task == "embed" else Classification
+    return kind(request.checkpoint, request.sample)
 
 
 class _Plan:
@@ -82,18 +87,18 @@ class _Sweeper:
     request: AccuracyRequest
     argv: Sequence[str]
     digital: DigitalModel
-    batches: list[Batch]
+    task: Task
     store: PointStore
     progress: Progress
     _opened: bool = False
-    _log_p: tuple[int, jax.Array] | None = None
+    _reference: tuple[int, jax.Array] | None = None
 
     def evaluate(self, plan: _Plan) -> Evaluated:
         """All settings of a plan on all batches."""
         optical = None
         for group in plan.groups():
             loaded = False
-            for index in range(len(self.batches)):
+            for index in range(len(self.task.batches)):
                 missing = [s for s in group if not self._complete(plan, s, index)]
                 for setting in group:
                     if setting not in missing:
@@ -115,8 +120,7 @@ class _Sweeper:
     def _build(self, plan: _Plan) -> OpticalModel:
         self.progress.note(f"encoding weights, {_words(plan.rotate)}; the first point compiles")
         config = self.request.config
-        calibration = jnp.asarray([self.request.sample.calibration], jnp.int32)
-        optical = OpticalModel(self.digital, plan.engine, config.digital, calibration, config.seed)
+        optical = OpticalModel(self.digital, plan.engine, config.digital, self.task, config.seed)
         if not self._opened:
             # Only now is everything known that could make the request a wrong one.
             self.request.folder.open()
@@ -126,40 +130,45 @@ class _Sweeper:
         return optical
 
     def _evaluate_one(self, plan: _Plan, setting: Setting, index: int, optical: OpticalModel) -> None:
-        batch = self.batches[index]
-        log_p = self._digital(index)
+        batch = self.task.batches[index]
+        reference = self._digital(index)
         optical.use(setting.apply(plan.engine), panels_changed=False)
-        arrays = optical.score(batch, log_p)
+        arrays = optical.score(batch, reference)
         if index == 0 and setting.laser_power_w is not None:
             arrays |= optical.measure_layers(batch)
         self.store.save(plan.label(setting, index), arrays)
-        kl_nats = float(np.mean(arrays["kl_nats"]))
-        self.progress.step(f"{self._title(plan, setting, index)}: KL {kl_nats:.4g} nats")
+        measure = self.task.measure
+        level = measure.words(float(f"{np.mean(arrays[measure.key]):.4g}"))
+        self.progress.step(f"{self._title(plan, setting, index)}: {measure.name} {level}")
 
     def _digital(self, index: int) -> jax.Array:
-        """Digital log probabilities of a batch, the last ones kept; stores their loss."""
-        if self._log_p is None or self._log_p[0] != index:
-            self._log_p = None  # the old ones make room first
-            self._log_p = (index, self.digital.log_probabilities(self.batches[index]))
-            nll_nats = self.digital.nll_nats(self.batches[index], self._log_p[1])
-            self.store.save(f"digital_batch-{index}", {"nll_nats": nll_nats})
-        return self._log_p[1]
+        """Digital answers to a batch, the last ones kept; stores how good they are."""
+        if self._reference is None or self._reference[0] != index:
+            self._reference = None  # the old ones make room first
+            batch = self.task.batches[index]
+            self._reference = (index, self.task.reference(self.digital, batch))
+            scores = self.task.baseline(batch, self._reference[1])
+            counted = {name: np.asarray(value)[: len(batch.windows)] for name, value in scores.items()}
+            self.store.save(f"digital_batch-{index}", counted)
+        return self._reference[1]
 
     def _title(self, plan: _Plan, setting: Setting, index: int) -> str:
-        part = f", batch {index + 1} of {len(self.batches)}" if len(self.batches) > 1 else ""
+        part = f", batch {index + 1} of {len(self.task.batches)}" if len(self.task.batches) > 1 else ""
         return f"{_words(plan.rotate)}, {setting.title}{part}"
 
     def _collect(self, plan: _Plan) -> Evaluated:
-        digital = np.concatenate([self._stored(f"digital_batch-{i}")["nll_nats"] for i in range(len(self.batches))])
+        count = len(self.task.batches)
+        baseline = _joined([self._stored(f"digital_batch-{index}") for index in range(count)])
         points, explained = [], []
         for setting in plan.settings:
-            stored = [self._stored(plan.label(setting, i)) for i in range(len(self.batches))]
-            scores = {name: np.concatenate([s[name] for s in stored]) for name in ("nll_nats", "kl_nats", "agrees")}
-            evaluation = Evaluation(**scores, digital_nll_nats=digital)
+            stored = [self._stored(plan.label(setting, index)) for index in range(count)]
+            # The layers are measured on the first batch only.
+            scores = _joined([{n: v for n, v in one.items() if n not in LAYER_KEYS} for one in stored])
+            evaluation = self.task.judge(scores, baseline)
             if setting.laser_power_w is None:
                 explained.append((setting, evaluation))
             else:
-                layers = {name: value for name, value in stored[0].items() if name not in scores}
+                layers = {name: stored[0][name] for name in LAYER_KEYS}
                 points.append((setting, evaluation, layers))
         return Evaluated(plan.rotate, plan.engine, points, explained)
 
@@ -170,22 +179,10 @@ class _Sweeper:
         return arrays
 
 
+def _joined(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Arrays of the same names, one behind the other."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
 def _words(rotate: bool) -> str:
     return "rotated" if rotate else "not rotated"
-
-
-@contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
-    """Let SIGTERM raise Stopped, as SIGINT raises KeyboardInterrupt; outside the main thread nothing changes."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Stopped
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -9,11 +9,10 @@ import numpy as np
 from experiments.accuracy_request import EXPERIMENT, AccuracyRequest
 from experiments.accuracy_results import (
     Evaluated,
-    Evaluation,
+    Judged,
     cost_summary,
     iso_accuracy,
     layer_summary,
-    losses,
     plateau,
     rotation_saving,
 )
@@ -23,17 +22,21 @@ from experiments.runs import RESULT_FILE
 from experiments.tables import write_table
 
 if TYPE_CHECKING:
+    from experiments.evaluation import Task
+    from experiments.measures import Measure
     from experiments.progress import Progress
     from photonics.work import Work
 
 
-def write_output(request: AccuracyRequest, work: "Work", evaluated: Sequence[Evaluated], progress: "Progress") -> Path:
+def write_output(
+    request: AccuracyRequest, task: "Task", work: "Work", evaluated: Sequence[Evaluated], progress: "Progress"
+) -> Path:
     """Write tables, figures drawn from them, and last `result.json`, whose path is returned; print a summary."""
     from experiments.accuracy_plot import draw
     from experiments.accuracy_summary import print_summary
 
-    result = summarise(request, work, evaluated)
-    write_tables(request.folder.path, result, evaluated)
+    result = summarise(request, task, work, evaluated)
+    write_tables(request.folder.path, result, evaluated, task)
     progress.note("drawing")
     draw(request.folder.path)
     path = request.folder.write_json(RESULT_FILE, result)
@@ -41,32 +44,32 @@ def write_output(request: AccuracyRequest, work: "Work", evaluated: Sequence[Eva
     return path
 
 
-def summarise(request: AccuracyRequest, work: "Work", evaluated: Sequence[Evaluated]) -> dict[str, Any]:
-    """The content of `result.json`: SI units, energies per token of the text that was read."""
-    config = request.config
+def summarise(request: AccuracyRequest, task: "Task", work: "Work", evaluated: Sequence[Evaluated]) -> dict[str, Any]:
+    """The content of `result.json`: SI units, energies per token of what was read (of an image: per patch)."""
+    config, measure, document = request.config, task.measure, request.folder.document
     power_max_w = float(request.engine_file.values["source.power_max_w"])
     points = [
-        _point(request, work, at_rotation.engine, setting, evaluation, layers, power_max_w)
+        _point(request, task, work, at_rotation.engine, point, power_max_w)
         for at_rotation in evaluated
-        for setting, evaluation, layers in at_rotation.points
+        for point in at_rotation.points
     ]
-    macs_per_token = work.macs / (config.windows * config.context)
-    digital_nll_nats = evaluated[0].points[0][1].digital_nll_nats
+    macs_per_token = work.macs / task.tokens
     return {
         "experiment": EXPERIMENT,
         "config": request.options,
         "seed": config.seed,
-        "text": dict(request.folder.document["text"]),
-        "model": {**request.folder.document["model"], "parameters": request.checkpoint.config.parameters},
+        **{name: dict(document[name]) for name in ("text", "data") if name in document},
+        "model": {**document["model"], "parameters": request.checkpoint.config.parameters},
         "macs_per_token": macs_per_token,
-        "baseline": {**losses(digital_nll_nats), "tokens": int(digital_nll_nats.size)},
+        **_per_sample(task, {"macs_per_sample": work.macs}),
+        "baseline": evaluated[0].points[0][1].baseline(),
         "points": points,
-        "iso_accuracy": iso_accuracy(points, power_max_w),
-        "rotation_saving": rotation_saving(points),
+        "iso_accuracy": iso_accuracy(points, power_max_w, measure),
+        "rotation_saving": rotation_saving(points, measure),
         "converter_floor": [
             {"rotate": at_rotation.rotate, **at_rotation.explanations[-1][1].summary()} for at_rotation in evaluated
         ],
-        "plateau": [_plateau(at_rotation) for at_rotation in evaluated],
+        "plateau": [_plateau(at_rotation, measure) for at_rotation in evaluated],
         "source_power_max_w": power_max_w,
         "digital_machines": _machines(macs_per_token),
     }
@@ -74,15 +77,13 @@ def summarise(request: AccuracyRequest, work: "Work", evaluated: Sequence[Evalua
 
 def _point(
     request: AccuracyRequest,
+    task: "Task",
     work: "Work",
     engine: Any,
-    setting: Setting,
-    evaluation: Evaluation,
-    layers: Mapping[str, np.ndarray],
+    point: tuple[Setting, Judged, Mapping[str, np.ndarray]],
     power_max_w: float,
 ) -> dict[str, Any]:
-    config = request.config
-    tokens = config.windows * config.context
+    config, (setting, evaluation, layers) = request.config, point
     at_power = setting.apply(engine)
     cost = at_power.cost(work, panels=config.panels, digital=config.digital)
     reloaded = at_power.cost(work, panels=1, digital=config.digital)
@@ -92,18 +93,25 @@ def _point(
         "rotate": bool(engine.encoding.rotate),
         "seed": config.seed,
         **evaluation.summary(),
-        **cost_summary(cost, tokens),
-        "energy_per_token_reloaded_j": float(reloaded.total_energy_j) / tokens,
+        **cost_summary(cost, task.tokens),
+        "energy_per_token_reloaded_j": float(reloaded.total_energy_j) / task.tokens,
+        **_per_sample(task, {"energy_per_sample_j": float(cost.total_energy_j)}),
         **layer_summary(layers),
         "beyond_power_max": setting.laser_power_w > power_max_w,
     }
 
 
-def _plateau(at_rotation: Evaluated) -> dict[str, Any]:
+def _per_sample(task: "Task", totals: Mapping[str, float]) -> dict[str, float]:
+    """Totals over the samples of a task, per sample; nothing where there are only tokens."""
+    return {} if task.samples is None else {name: total / task.samples for name, total in totals.items()}
+
+
+def _plateau(at_rotation: Evaluated, measure: "Measure") -> dict[str, Any]:
     setting, evaluation, _ = at_rotation.points[-1]
-    steps = [(s.removed or "", e.summary()["kl_nats"]) for s, e in at_rotation.explanations]
-    kl_nats = evaluation.summary()["kl_nats"]
-    return {"rotate": at_rotation.rotate, "laser_power_w": setting.laser_power_w, **plateau(kl_nats, steps)}
+    steps = [(s.removed or "", e.summary()[measure.key]) for s, e in at_rotation.explanations]
+    level = evaluation.summary()[measure.key]
+    explained = plateau(level, steps, measure)
+    return {"rotate": at_rotation.rotate, "laser_power_w": setting.laser_power_w, **explained}
 
 
 def _machines(macs_per_token: float) -> list[dict[str, Any]]:
@@ -120,8 +128,8 @@ def _machines(macs_per_token: float) -> list[dict[str, Any]]:
     ]
 
 
-def write_tables(folder: Path, result: Mapping[str, Any], evaluated: Sequence[Evaluated]) -> None:
-    """Tables `points`, `energy`, `iso_accuracy`, `rotation`, `plateau`, `machines`, `windows` and `layers`."""
+def write_tables(folder: Path, result: Mapping[str, Any], evaluated: Sequence[Evaluated], task: "Task") -> None:
+    """Tables `points`, `energy`, `iso_accuracy`, `rotation`, `plateau`, `machines`, `layers` and that of the task."""
     points = result["points"]
     write_table(folder, "points", [{k: v for k, v in p.items() if k != "energy_breakdown_j"} for p in points])
     energy = [
@@ -133,19 +141,19 @@ def write_tables(folder: Path, result: Mapping[str, Any], evaluated: Sequence[Ev
     write_table(folder, "iso_accuracy", result["iso_accuracy"])
     write_table(folder, "rotation", result["rotation_saving"])
     causes = [
-        {**_key(row), "cause": cause, "kl_nats": kl_nats}
+        {**_key(row), "cause": cause, task.measure.key: share}
         for row in result["plateau"]
-        for cause, kl_nats in row["causes"].items()
+        for cause, share in row["causes"].items()
     ]
     write_table(folder, "plateau", causes)
     write_table(folder, "machines", result["digital_machines"])
     by_power = [(e.rotate, s.laser_power_w, ev, layers) for e in evaluated for s, ev, layers in e.points]
-    windows = [
+    parts = [
         {"rotate": rotate, "laser_power_w": power_w, **row}
         for rotate, power_w, evaluation, _ in by_power
-        for row in evaluation.by_window()
+        for row in evaluation.by_part()
     ]
-    write_table(folder, "windows", windows)
+    write_table(folder, task.table, parts)
     layers_table = [
         {"rotate": rotate, "laser_power_w": power_w, **{name: layers[name][i] for name in layers}}
         for rotate, power_w, _, layers in by_power

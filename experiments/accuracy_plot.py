@@ -1,5 +1,6 @@
 """Figures of an accuracy run, drawn from its tables alone: nothing is computed anew."""
 
+import dataclasses
 import io
 import tomllib
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from experiments.accuracy_settings import LIGHT
+from experiments.measures import MEASURES, Measure, token_name
 from experiments.runs import CONFIG_FILE, write_file
 from experiments.tables import read_table
 
@@ -27,6 +29,7 @@ _OTHER, _OTHER_SHARE = "#BBBBBB", 0.02
 _TITLE_PAD = 34
 # Below this a loss increase is noise on 1,024 tokens, and the axis becomes linear.
 _LINEAR_BELOW_NATS = 0.01
+_WIDE_SPAN = 200.0
 
 _HALO = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
 
@@ -44,7 +47,8 @@ _RC: dict[Any, Any] = {
 
 def draw(folder: Path) -> list[Path]:
     """Draw `accuracy` and `energy`, as PNG and SVG each, from the tables in a run folder; returns the files."""
-    config = tomllib.loads((folder / CONFIG_FILE).read_text("utf-8"))["options"]
+    document = tomllib.loads((folder / CONFIG_FILE).read_text("utf-8"))
+    config, token = document["options"], token_name(document)
     title = f"{Path(config['model']).name} on {Path(config['engine']).stem}"
     if config.get("set"):
         title += f" with {', '.join(config['set'])}"
@@ -52,8 +56,50 @@ def draw(folder: Path) -> list[Path]:
         read_table(folder, name).to_dicts() for name in ("points", "energy", "rotation", "plateau", "machines")
     )
     with matplotlib.rc_context(_RC):
-        files = _save(accuracy_figure(points, rotation, plateau, machines, title), folder, "accuracy")
-        return files + _save(energy_figure(energy, title), folder, "energy")
+        figure = accuracy_figure(points, rotation, plateau, machines, title, config["task"], token)
+        return _save(figure, folder, "accuracy") + _save(energy_figure(energy, title, token), folder, "energy")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Answers:
+    """What the left half of the accuracy figure shows for a task: a column of `points`, its error, its words.
+
+    `digital` is the column that holds the digital model's value, "" where that is `ideal`; `linear_below` bounds a
+    logarithmic axis around 0, None for a linear one.
+    """
+
+    value: str
+    error: str | None
+    title: str
+    axis: str
+    digital: str = ""
+    ideal: float = 0.0
+    linear_below: float | None = None
+
+
+_ANSWERS = {
+    "perplexity": _Answers(
+        value="loss_increase_nats",
+        error="standard_error_nats",
+        title="Loss increase over the digital model",
+        axis="nats per token",
+        linear_below=_LINEAR_BELOW_NATS,
+    ),
+    "classify": _Answers(
+        value="accuracy",
+        error="accuracy_standard_error",
+        title="Accuracy (line: the digital model)",
+        axis="share of right answers",
+        digital="digital_accuracy",
+    ),
+    "embed": _Answers(
+        value="cosine_p5",
+        error=None,
+        title="Agreement with the digital model's embeddings",
+        axis="cosine, worst 5 % of samples",
+        ideal=1.0,
+    ),
+}
 
 
 def accuracy_figure(
@@ -62,30 +108,38 @@ def accuracy_figure(
     plateau: Sequence[dict[str, Any]],
     machines: Sequence[dict[str, Any]],
     title: str,
+    task: str,
+    token: str,
 ) -> Figure:
-    """Loss increase and divergence against energy per token; arguments are rows of the tables of the same names."""
+    """Answers of the task, and their distance from digital ones, against energy per token.
+
+    Arguments are rows of the tables of the same names, the task, a key of MEASURES, and what a token is called.
+    """
+    measure, shown = MEASURES[task], _ANSWERS[task]
     figure = Figure(figsize=(10.5, 4.8), layout="constrained")
     loss, kl = figure.subplots(1, 2, sharex=True)
     for rotate in dict.fromkeys(point["rotate"] for point in points):
         chosen = sorted((p for p in points if p["rotate"] == rotate), key=lambda p: p["energy_per_token_j"])
-        _curve(loss, chosen, "loss_increase_nats", "standard_error_nats")
-        _curve(kl, [p for p in chosen if p["kl_nats"] > 0], "kl_nats", None)
-    loss.set_yscale("symlog", linthresh=_LINEAR_BELOW_NATS, linscale=0.5)
-    loss.axhline(0.0, color="black", linewidth=0.6)
-    if any(point["kl_nats"] > 0 for point in points):
+        _curve(loss, chosen, shown.value, shown.error)
+        _curve(kl, [p for p in chosen if p[measure.key] > 0], measure.key, None)
+    if shown.linear_below is not None:
+        loss.set_yscale("symlog", linthresh=shown.linear_below, linscale=0.5)
+    loss.axhline(points[0][shown.digital] if shown.digital else shown.ideal, color="black", linewidth=0.6)
+    if any(point[measure.key] > 0 for point in points):
         kl.set_yscale("log")
-        _mark_plateau(kl, points, plateau)
-        _mark_saving(kl, rotation)
-    loss.set_title("Loss increase over the digital model", pad=_TITLE_PAD)
-    loss.set_ylabel("nats per token")
-    kl.set_title("Divergence from the digital model's predictions", pad=_TITLE_PAD)
-    kl.set_ylabel("KL divergence (nats per token)")
+        _mark_plateau(kl, points, plateau, measure)
+        _mark_saving(kl, rotation, measure)
+    loss.set_title(shown.title, pad=_TITLE_PAD)
+    loss.set_ylabel(shown.axis)
+    kl.set_title(measure.title, pad=_TITLE_PAD)
+    kl.set_ylabel(measure.axis)
+    energies_j = [row["energy_per_token_j"] for row in (*points, *machines)]
     for axes in (loss, kl):
-        _energy_axis(axes)
+        _energy_axis(axes, token, max(energies_j) / min(energies_j))
         axes.grid(True, which="major", color="#dddddd", linewidth=0.5)
         axes.set_axisbelow(True)
         _mark_machines(axes, machines)
-    _mark_powers(kl, points)
+    _mark_powers(kl, points, measure)
     handles, labels = loss.get_legend_handles_labels()
     if any(point["beyond_power_max"] for point in points):
         handles.append(loss.plot([], [], "o", color="black", markerfacecolor="white", linestyle="none")[0])
@@ -98,13 +152,14 @@ def accuracy_figure(
     return figure
 
 
-def _energy_axis(axes: "Axes") -> None:
+def _energy_axis(axes: "Axes", token: str, span: float) -> None:
     axes.set_xscale("log")
     axes.margins(x=0.14)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    # Over many decades the numbers between powers of ten would run into each other.
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if span < _WIDE_SPAN else (1.0,)))
     axes.xaxis.set_major_formatter(EngFormatter(unit="J"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("energy per token at the wall")
+    axes.set_xlabel(f"energy per {token} at the wall")
 
 
 def _curve(axes: "Axes", points: Sequence[dict[str, Any]], value: str, error: str | None) -> None:
@@ -121,11 +176,13 @@ def _curve(axes: "Axes", points: Sequence[dict[str, Any]], value: str, error: st
     axes.plot([], [], color=colour, marker=marker, label=label)
 
 
-def _mark_plateau(axes: "Axes", points: Sequence[dict[str, Any]], plateau: Sequence[dict[str, Any]]) -> None:
-    """A line at the divergence that more light does not lower, of the better rotate setting, and what sets it."""
+def _mark_plateau(
+    axes: "Axes", points: Sequence[dict[str, Any]], plateau: Sequence[dict[str, Any]], measure: Measure
+) -> None:
+    """A line at the level that more light does not lower, of the better rotate setting, and what sets it."""
     settings = dict.fromkeys(row["rotate"] for row in plateau)
-    best = min(settings, key=lambda rotate: sum(row["kl_nats"] for row in plateau if row["rotate"] == rotate))
-    causes = {row["cause"]: row["kl_nats"] for row in plateau if row["rotate"] == best}
+    best = min(settings, key=lambda rotate: sum(row[measure.key] for row in plateau if row["rotate"] == rotate))
+    causes = {row["cause"]: row[measure.key] for row in plateau if row["rotate"] == best}
     level, cause = sum(causes.values()), max(causes, key=lambda name: causes[name])
     if level <= 0:
         return
@@ -133,7 +190,7 @@ def _mark_plateau(axes: "Axes", points: Sequence[dict[str, Any]], plateau: Seque
     # Where light still limits, the sweep ends before the plateau.
     name = "lowest" if cause == LIGHT else "plateau"
     axes.annotate(
-        f"{name} {level:.2g} nats, set by {cause}",
+        f"{name} {measure.words(float(f'{level:.2g}'))}, set by {cause}",
         (0.01, level),
         xycoords=("axes fraction", "data"),
         xytext=(0, -3),
@@ -142,17 +199,17 @@ def _mark_plateau(axes: "Axes", points: Sequence[dict[str, Any]], plateau: Seque
         color=_PLATEAU,
         bbox=_HALO,
     )
-    low = min(point["kl_nats"] for point in points if point["kl_nats"] > 0)
+    low = min(point[measure.key] for point in points if point[measure.key] > 0)
     # Room for the words under the line.
     axes.set_ylim(bottom=min(low, level) / 2.5)
 
 
-def _mark_saving(axes: "Axes", rotation: Sequence[dict[str, Any]]) -> None:
-    """An arrow between the rotate settings at the smallest divergence that both reach: the light rotation saves."""
+def _mark_saving(axes: "Axes", rotation: Sequence[dict[str, Any]], measure: Measure) -> None:
+    """An arrow between the rotate settings at the smallest level that both reach: the light rotation saves."""
     if not rotation:
         return
-    row = min(rotation, key=lambda row: row["kl_nats"])
-    on_j, off_j, level = row["energy_per_token_rotated_j"], row["energy_per_token_not_rotated_j"], row["kl_nats"]
+    row = min(rotation, key=lambda row: row[measure.key])
+    on_j, off_j, level = row["energy_per_token_rotated_j"], row["energy_per_token_not_rotated_j"], row[measure.key]
     arrow = {"arrowstyle": "->", "color": "black", "linewidth": 1.0, "shrinkA": 2, "shrinkB": 2}
     axes.annotate("", (on_j, level), (off_j, level), arrowprops=arrow, zorder=5)
     axes.annotate(
@@ -185,15 +242,15 @@ def _mark_machines(axes: "Axes", machines: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def _mark_powers(axes: "Axes", points: Sequence[dict[str, Any]]) -> None:
+def _mark_powers(axes: "Axes", points: Sequence[dict[str, Any]], measure: Measure) -> None:
     """The laser power of a few points of the first curve, as what turns energy into light."""
-    first = [point for point in points if point["rotate"] == points[0]["rotate"] and point["kl_nats"] > 0]
+    first = [point for point in points if point["rotate"] == points[0]["rotate"] and point[measure.key] > 0]
     # Not where the curve meets the line of the plateau and its words.
-    low = min((point["kl_nats"] for point in first), default=0.0)
-    for point in [point for point in first if point["kl_nats"] > 1.5 * low][::2]:
+    low = min((point[measure.key] for point in first), default=0.0)
+    for point in [point for point in first if point[measure.key] > 1.5 * low][::2]:
         axes.annotate(
             f"{point['laser_power_w'] * 1e3:.3g} mW",
-            (point["energy_per_token_j"], point["kl_nats"]),
+            (point["energy_per_token_j"], point[measure.key]),
             xytext=(-5, -4),
             textcoords="offset points",
             ha="right",
@@ -204,7 +261,7 @@ def _mark_powers(axes: "Axes", points: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def energy_figure(energy: Sequence[dict[str, Any]], title: str) -> Figure:
+def energy_figure(energy: Sequence[dict[str, Any]], title: str, token: str) -> Figure:
     """Energy per token by part against laser power, absolute and as shares; rows of the table `energy`."""
     rotate = energy[0]["rotate"]
     rows = [row for row in energy if row["rotate"] == rotate]
@@ -217,14 +274,13 @@ def energy_figure(energy: Sequence[dict[str, Any]], title: str) -> Figure:
     below, total = [0.0] * len(powers_w), [sum(column) for column in zip(*parts.values(), strict=True)]
     for index, (part, values) in enumerate(parts.items()):
         colour = _OTHER if part == "other" else _PARTS[index % len(_PARTS)]
-        absolute.bar(
-            places, [v * 1e3 for v in values], 0.8, [b * 1e3 for b in below], color=colour, label=part.replace("_", " ")
-        )
+        absolute.bar(places, values, 0.8, below, color=colour, label=part.replace("_", " "))
         heights, bottoms = ([100 * v / t for v, t in zip(vs, total, strict=True)] for vs in (values, below))
         share.bar(places, heights, 0.8, bottoms, color=colour)
         below = [b + v for b, v in zip(below, values, strict=True)]
-    absolute.set_title("Energy per token at the wall")
-    absolute.set_ylabel("energy per token (mJ)")
+    absolute.set_title(f"Energy per {token} at the wall")
+    absolute.set_ylabel(f"energy per {token}")
+    absolute.yaxis.set_major_formatter(EngFormatter(unit="J"))
     share.set_title("Share of each part")
     share.set_ylabel("share (%)")
     share.set_ylim(0, 100)

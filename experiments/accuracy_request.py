@@ -9,7 +9,6 @@ from experiments.errors import RequestError
 from experiments.runs import RunFolder, short_hash
 
 if TYPE_CHECKING:
-    from experiments.text import Sample
     from models.transformer.checkpoint import Checkpoint
     from photonics.catalogue import EngineFile
 
@@ -24,15 +23,15 @@ class AccuracyRequest:
     Attributes:
         config: the options, with the laser powers of the sweep filled in, ascending.
         engine_file: values and sources of the engine, overrides applied.
-        checkpoint: where the weights are, and the tokenizer.
-        sample: token ids to measure and to calibrate on.
+        checkpoint: where the weights are, and the tokenizer: a `Checkpoint`, for encoders a `StoredEncoder`.
+        sample: what to measure and to calibrate on: a `text.Sample` of token ids, for encoders `samples.Samples`.
         folder: where results go.
     """
 
     config: AccuracyConfig
     engine_file: "EngineFile"
-    checkpoint: "Checkpoint"
-    sample: "Sample"
+    checkpoint: Any
+    sample: Any
     folder: RunFolder
 
     @property
@@ -41,8 +40,8 @@ class AccuracyRequest:
         return options(self.config)
 
 
-def options(config: AccuracyConfig) -> dict[str, Any]:
-    """Options by name without `out`, which says where a run is and not what it is."""
+def options(config: Any) -> dict[str, Any]:
+    """Options of a configuration by name without `out`, which says where a run is and not what it is."""
     values = dataclasses.asdict(config)
     del values["out"]
     return values
@@ -54,11 +53,38 @@ def check_request(config: AccuracyConfig) -> AccuracyRequest:
     engine_file = checked_engine_file(config.engine, config.set)
     powers_w = config.laser_power_w or default_powers_w(float(engine_file.values["operating_point.symbol_rate_hz"]))
     config = dataclasses.replace(config, laser_power_w=tuple(sorted(powers_w)))
+    if config.task == "perplexity":
+        checkpoint, sample, source = _decoder(config)
+    else:
+        from experiments.accuracy_encoders_request import encoder_and_samples
+
+        checkpoint, sample, source = encoder_and_samples(config)
+    document = {
+        "experiment": EXPERIMENT,
+        "options": options(config),
+        **source,
+        "model": {"sha256": checkpoint.sha256},
+        "engine": dict(engine_file.values),
+    }
+    path = Path(config.out) if config.out is not None else _RUNS / EXPERIMENT / short_hash(document)
+    folder = RunFolder(path, document)
+    folder.check()
+    return AccuracyRequest(config, engine_file, checkpoint, sample, folder)
+
+
+def _decoder(config: AccuracyConfig) -> tuple["Checkpoint", Any, dict[str, Any]]:
+    """Model and text of a language model, and what tells the text from another."""
+    from experiments.model_source import ENCODER_TYPES, model_type
     from experiments.text import read_text, take_sample
 
     measured = config.windows * config.context
     text = read_text(config.text, measured + CALIBRATION_TOKENS)
-    checkpoint = _checked_model(config.model)
+    kind = model_type(config.model)
+    if kind in ENCODER_TYPES:
+        raise RequestError(
+            f"--model {config.model} is an encoder ({kind}), which predicts no text; give --task embed or classify"
+        )
+    checkpoint = checked_model(config.model)
     if config.context > checkpoint.config.context:
         raise RequestError(
             f"--context {config.context} is more than the {checkpoint.config.context} tokens that {config.model} was "
@@ -70,17 +96,7 @@ def check_request(config: AccuracyConfig) -> AccuracyRequest:
         measured,
         CALIBRATION_TOKENS,
     )
-    document = {
-        "experiment": EXPERIMENT,
-        "options": options(config),
-        "text": {"source": text.source, "sha256": text.sha256},
-        "model": {"sha256": checkpoint.sha256},
-        "engine": dict(engine_file.values),
-    }
-    path = Path(config.out) if config.out is not None else _RUNS / EXPERIMENT / short_hash(document)
-    folder = RunFolder(path, document)
-    folder.check()
-    return AccuracyRequest(config, engine_file, checkpoint, sample, folder)
+    return checkpoint, sample, {"text": {"source": text.source, "sha256": text.sha256}}
 
 
 def checked_engine_file(name: str, overrides: tuple[str, ...]) -> "EngineFile":
@@ -95,7 +111,8 @@ def checked_engine_file(name: str, overrides: tuple[str, ...]) -> "EngineFile":
         raise RequestError(str(error)) from error
 
 
-def _checked_model(source: str) -> "Checkpoint":
+def checked_model(source: str) -> "Checkpoint":
+    """A stored model whose files are whole; RequestError where they are not."""
     from models.transformer.load import check_source
 
     try:

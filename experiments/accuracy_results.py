@@ -3,21 +3,16 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from experiments.accuracy_settings import ROUNDING, Setting
+from experiments.measures import KL_OF_TOKENS, Measure
 
 if TYPE_CHECKING:
     from photonics.cost import Cost
     from photonics.engine import Engine
-
-KL_TARGETS_NATS = (0.02, 0.05, 0.1)
-"""Divergences for which the least light is sought: hardly to tell from digital, good, usable."""
-
-# Rotation is compared wherever both settings arrive, however poor the weaker one is.
-_COMPARED_NATS = (*KL_TARGETS_NATS, 0.2, 0.5, 1.0, 2.0)
 
 # exp of more overflows a double.
 _LOSS_MAX_NATS = 700.0
@@ -52,7 +47,11 @@ class Evaluation:
             "top1_agreement": float(np.mean(self.agrees)),
         }
 
-    def by_window(self) -> list[dict[str, Any]]:
+    def baseline(self) -> dict[str, Any]:
+        """The digital model on the same tokens, and how many there are."""
+        return {**losses(self.digital_nll_nats), "tokens": int(self.digital_nll_nats.size)}
+
+    def by_part(self) -> list[dict[str, Any]]:
         """Means over the tokens of each window."""
         return [
             {
@@ -64,6 +63,22 @@ class Evaluation:
             }
             for index in range(len(self.nll_nats))
         ]
+
+
+class Judged(Protocol):
+    """Scores of one setting on everything that was measured, whatever the task."""
+
+    def summary(self) -> dict[str, Any]:
+        """Means over everything, as they stand in a point of `result.json`."""
+        ...
+
+    def baseline(self) -> dict[str, Any]:
+        """The digital model on the same, as it stands in `result.json`."""
+        ...
+
+    def by_part(self) -> list[dict[str, Any]]:
+        """One row per window of text or per sample."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +94,8 @@ class Evaluated:
 
     rotate: bool
     engine: "Engine"
-    points: list[tuple[Setting, Evaluation, dict[str, np.ndarray]]]
-    explanations: list[tuple[Setting, Evaluation]]
+    points: list[tuple[Setting, Judged, dict[str, np.ndarray]]]
+    explanations: list[tuple[Setting, Judged]]
 
 
 def losses(nll_nats: np.ndarray) -> dict[str, Any]:
@@ -115,27 +130,29 @@ def layer_summary(layers: Mapping[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
-def iso_accuracy(points: Sequence[Mapping[str, Any]], power_max_w: float) -> list[dict[str, Any]]:
-    """Least laser power and energy per token for each divergence, per rotate setting; None where it is not reached.
+def iso_accuracy(
+    points: Sequence[Mapping[str, Any]], power_max_w: float, measure: Measure = KL_OF_TOKENS
+) -> list[dict[str, Any]]:
+    """Least laser power and energy per token for each target, per rotate setting; None where it is not reached.
 
-    Between the last point above the target and the first from which the divergence stays below it, log KL is taken as
-    linear in log power; energy is linear in power. Where already the weakest point is good enough, that point is given
-    and `below_sweep` says so; `beyond_power_max` marks a power above `power_max_w`, which the source cannot give.
+    Between the last point above the target and the first from which the measure stays below it, its logarithm is taken
+    as linear in log power; energy is linear in power. Where already the weakest point is good enough, that point is
+    given and `below_sweep` says so; `beyond_power_max` marks a power above `power_max_w`, which the source cannot give.
     """
     rows = []
     for rotate in dict.fromkeys(point["rotate"] for point in points):
-        for target in KL_TARGETS_NATS:
-            least = _least([point for point in points if point["rotate"] == rotate], target)
+        for target in measure.targets:
+            least = _least([point for point in points if point["rotate"] == rotate], target, measure.key)
             power_w = least["laser_power_w"]
             beyond = None if power_w is None else power_w > power_max_w
-            rows.append({"rotate": rotate, "kl_nats": target, **least, "beyond_power_max": beyond})
+            rows.append({"rotate": rotate, measure.key: target, **least, "beyond_power_max": beyond})
     return rows
 
 
-def _least(points: Sequence[Mapping[str, Any]], target: float) -> dict[str, Any]:
+def _least(points: Sequence[Mapping[str, Any]], target: float, key: str) -> dict[str, Any]:
     points = sorted(points, key=lambda point: point["laser_power_w"])
     first = len(points)
-    while first > 0 and points[first - 1]["kl_nats"] <= target:
+    while first > 0 and points[first - 1][key] <= target:
         first -= 1
     if first == len(points):
         return {"laser_power_w": None, "energy_per_token_j": None, "below_sweep": False}
@@ -146,27 +163,29 @@ def _least(points: Sequence[Mapping[str, Any]], target: float) -> dict[str, Any]
         poor = points[first - 1]
         low, high = math.log(poor["laser_power_w"]), math.log(good["laser_power_w"])
         # An exact engine has no divergence at all; any small number stands for it here.
-        drop = math.log(poor["kl_nats"]) - math.log(max(good["kl_nats"], 1e-12))
-        power_w = math.exp(low + (high - low) * (math.log(poor["kl_nats"]) - math.log(target)) / drop)
+        drop = math.log(poor[key]) - math.log(max(good[key], 1e-12))
+        power_w = math.exp(low + (high - low) * (math.log(poor[key]) - math.log(target)) / drop)
         share = (power_w - poor["laser_power_w"]) / (good["laser_power_w"] - poor["laser_power_w"])
         energy_j = poor["energy_per_token_j"] + share * (good["energy_per_token_j"] - poor["energy_per_token_j"])
     return {"laser_power_w": power_w, "energy_per_token_j": energy_j, "below_sweep": first == 0}
 
 
-def rotation_saving(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Laser power and energy without rotation over those with it, at every divergence that both settings reach.
+def rotation_saving(points: Sequence[Mapping[str, Any]], measure: Measure = KL_OF_TOKENS) -> list[dict[str, Any]]:
+    """Laser power and energy without rotation over those with it, at every level of the measure that both reach.
 
-    One row per divergence, the smallest first; none where only one setting was run. `bounded_by_sweep` says that one
+    One row per level, the smallest first; none where only one setting was run. `bounded_by_sweep` says that one
     side was good enough at the weakest power already, so that its true need is lower still.
     """
     rows = []
-    for target in _COMPARED_NATS:
-        on, off = (_least([p for p in points if p["rotate"] is rotate], target) for rotate in (True, False))
+    for target in measure.compared:
+        on, off = (
+            _least([p for p in points if p["rotate"] is rotate], target, measure.key) for rotate in (True, False)
+        )
         if on["laser_power_w"] is None or off["laser_power_w"] is None:
             continue
         rows.append(
             {
-                "kl_nats": target,
+                measure.key: target,
                 "laser_power_ratio": off["laser_power_w"] / on["laser_power_w"],
                 "energy_ratio": off["energy_per_token_j"] / on["energy_per_token_j"],
                 "energy_per_token_rotated_j": on["energy_per_token_j"],
@@ -177,16 +196,16 @@ def rotation_saving(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
     return rows
 
 
-def plateau(kl_nats: float, steps: Sequence[tuple[str, float]]) -> dict[str, Any]:
-    """What the divergence at the highest power consists of, and its largest part.
+def plateau(level: float, steps: Sequence[tuple[str, float]], measure: Measure = KL_OF_TOKENS) -> dict[str, Any]:
+    """What the measure at the highest power, `level`, consists of, and its largest part.
 
-    `steps` are (cause, divergence once it is switched off as well), in order. The difference of neighbours is the share
+    `steps` are (cause, measure once it is switched off as well), in order. The difference of neighbours is the share
     of the cause, what remains at the end that of rounding and clipping; shares add up to the whole. Shares of a few
     1e-3 nats are within the error of 1,024 tokens, and may come out negative.
     """
-    causes, before = {}, kl_nats
+    causes, before = {}, level
     for cause, after in steps:
         causes[cause] = before - after
         before = after
     causes[ROUNDING] = before
-    return {"kl_nats": kl_nats, "causes": causes, "set_by": max(causes, key=lambda cause: causes[cause])}
+    return {measure.key: level, "causes": causes, "set_by": max(causes, key=lambda cause: causes[cause])}

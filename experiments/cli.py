@@ -13,6 +13,7 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -20,8 +21,16 @@ import tyro
 from experiments.accuracy_config import AccuracyConfig
 from experiments.engines_config import EnginesConfig
 from experiments.errors import RequestError, Stopped
+from experiments.generate_config import GenerateConfig
 
-_CONFIGS = {"accuracy": AccuracyConfig, "engines": EnginesConfig}
+_Config = AccuracyConfig | EnginesConfig | GenerateConfig
+_CONFIGS: dict[str, type[_Config]] = {"accuracy": AccuracyConfig, "engines": EnginesConfig, "generate": GenerateConfig}
+# Options that take several values, given at once or one by one.
+_SEVERAL = {
+    "accuracy": {"--set", "--digital", "--laser-power-w"},
+    "engines": {"--set"},
+    "generate": {"--set", "--digital"},
+}
 _DESCRIPTION = (
     "What does it take to run transformer inference with light? "
     "Accuracy of a real model and the energy it costs, from one set of device numbers. "
@@ -30,6 +39,7 @@ _DESCRIPTION = (
 _Command = (
     Annotated[AccuracyConfig, tyro.conf.subcommand(name="accuracy")]
     | Annotated[EnginesConfig, tyro.conf.subcommand(name="engines")]
+    | Annotated[GenerateConfig, tyro.conf.subcommand(name="generate")]
 )
 
 
@@ -70,22 +80,35 @@ class _HelpShown(Exception):
     """The parser has printed a help text."""
 
 
-def _run(config: AccuracyConfig | EnginesConfig, argv: list[str]) -> int:
+def _run(config: _Config, argv: list[str]) -> int:
     if isinstance(config, EnginesConfig):
         from experiments.engines import show_engines
 
         show_engines(config)
         return 0
+    print(_accuracy(config, argv) if isinstance(config, AccuracyConfig) else _generate(config, argv))
+    return 0
+
+
+def _accuracy(config: AccuracyConfig, argv: list[str]) -> Path:
     from experiments.accuracy_request import check_request
 
     request = check_request(config)
     from experiments.accuracy import run_accuracy
 
-    print(run_accuracy(request, argv))
-    return 0
+    return run_accuracy(request, argv)
 
 
-def _parse(argv: list[str]) -> AccuracyConfig | EnginesConfig:
+def _generate(config: GenerateConfig, argv: list[str]) -> Path:
+    from experiments.generate_request import check_request
+
+    request = check_request(config)
+    from experiments.generate import run_generate
+
+    return run_generate(request, argv)
+
+
+def _parse(argv: list[str]) -> _Config:
     """Options as a configuration object; RequestError for what cannot be parsed."""
     helping = any(argument in ("-h", "--help") for argument in argv)
     if not helping:
@@ -157,7 +180,7 @@ def _gather(argv: list[str]) -> list[str]:
 
     The parser would keep the last one only. Everything else stays where it is.
     """
-    several = {"--set", "--digital", "--laser-power-w"} if argv[0] == "accuracy" else {"--set"}
+    several = _SEVERAL[argv[0]]
     kept, values, current = [], {}, None
     for argument in argv:
         name, equals, value = argument.partition("=")
@@ -207,4 +230,6 @@ def _condense(boxed: str, command: str) -> str:
     message = one_line(" ".join(body)).rstrip(".")
     for pattern, wording in _REWORDED:
         message = re.sub(f"^{pattern}$", wording, message)
+    if command == "generate" and message.startswith("unexpected"):
+        message += "; a prompt of several words needs quotes"
     return f"{message} (see exalight {command} --help)"

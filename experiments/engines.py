@@ -1,7 +1,7 @@
-"""The `exalight engines` command: the catalogue as a table, or one engine with its numbers and its budgets."""
+"""The `exalight engines` command: the catalogue as a table, or one engine with its numbers, budgets and warnings."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -11,12 +11,15 @@ from rich.text import Text
 
 from experiments.accuracy_request import checked_engine_file
 from experiments.engines_config import EnginesConfig, check_options
+from experiments.engines_converters import converter_table
+from experiments.engines_output import run_folder, write_output
 from experiments.words import engineering, output_console, plain_table
 from photonics.catalogue import EngineFile, build_engine, engine_names, read_engine_file
 from photonics.schema import DECIBELS, ROWS, Value
 
 if TYPE_CHECKING:
     from photonics.engine import Engine
+    from photonics.remarks import Warning_
 
 _DECIBEL_OF = {decibel.path: decibel for decibel in DECIBELS.values()}
 
@@ -34,12 +37,35 @@ def show_engines(config: EnginesConfig) -> None:
         overrides = (*overrides, f"operating_point.laser_power_w={config.laser_power_w!r}")
     file = checked_engine_file(config.name, overrides)
     engine = build_engine(file)
+    folder = run_folder(config, file) if config.plot else None
     _heading(console, f"{file.name}: {file.title}", first=True)
     if file.description:
         console.print(Padding(" ".join(file.description.split()), (0, 0, 0, 2)))
     _heading(console, "Parameters (what they are; kind and source of the value)")
     console.print(_parameters(file, {row.path: row.meaning for row in engine.parameters()}))
     _print_budgets(console, engine)
+    from photonics.explain import explain
+
+    keys = (item.partition("=")[0].strip() for item in config.set)
+    explanation = explain(engine, chosen=[DECIBELS[key].path if key in DECIBELS else key for key in keys])
+    print_warnings(console, explanation.warnings)
+    if folder is not None:
+        print(write_output(folder, engine, explanation))
+
+
+def print_warnings(console: Console, warnings: Sequence["Warning_"]) -> None:
+    """Every remark in a line of its own; settings that are idle without anybody having chosen them, together."""
+    from photonics.remarks import IDLE_CODES
+
+    merely_idle = [w for w in warnings if w.code in IDLE_CODES and w.severity == "note"]
+    told = [w for w in warnings if w not in merely_idle]
+    _heading(console, "Warnings" if told else "Nothing to warn of")
+    for warning in told:
+        mark = "! " if warning.severity == "warning" else "- "
+        console.print(Text.assemble(mark, warning.message, (f" ({warning.code})", "dim")))
+    if merely_idle:
+        paths = ", ".join(w.path for w in merely_idle)
+        console.print(f"Not used with these choices: {paths}", style="dim")
 
 
 def quantity(value: Value, unit: str) -> str:
@@ -105,7 +131,7 @@ def _print_budgets(console: Console, engine: "Engine") -> None:
     power, rate = engineering(float(at.laser_power_w), "W"), engineering(float(at.symbol_rate_hz), "Hz")
     _heading(console, f"Link budget: one source at full drive, {power}, {rate}")
     console.print(_link_budget(engine))
-    _heading(console, "Noise budget: one conversion of a full tile of typical operands")
+    _heading(console, "Noise budget: one output of a full tile of typical operands")
     noise = engine.noise_budget()
     rows = ((row.origin, f"{row.variance_electrons2:.3g}", _percent(row.share)) for row in noise)
     console.print(_budget(("origin", "variance (electrons^2)", "share"), rows))
@@ -117,6 +143,8 @@ def _print_budgets(console: Console, engine: "Engine") -> None:
     ranked = sorted(parts_w.items(), key=lambda item: -item[1])
     rows = ((part, engineering(power_w, "W"), _percent(power_w / total_w)) for part, power_w in ranked)
     console.print(_budget(("part", "power", "share"), rows))
+    _heading(console, "Converters: what each model of their energy charges (docs/converters.md)")
+    console.print(converter_table(engine))
 
 
 def _link_budget(engine: "Engine") -> Table:

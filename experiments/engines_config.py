@@ -20,6 +20,8 @@ class EnginesConfig:
     exalight engines free-space-1024
 
     exalight engines free-space-1024 --laser-power-w 0.01 --set adc.bits=8
+
+    exalight engines free-space-1024 --plot
     """
 
     name: Annotated[
@@ -35,6 +37,15 @@ class EnginesConfig:
     ] = None
     """Optical power of one source at full drive, in watts."""
 
+    plot: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Also draw the three budgets, and write them as tables and result.json."""
+
+    out: Annotated[
+        str | None,
+        tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: runs/engines/<name>/<hash of the options>)"),
+    ] = None
+    """Folder of what --plot writes. One that holds another configuration is refused."""
+
 
 def check_options(config: EnginesConfig) -> None:
     """Refuse options that are wrong whatever the files hold; RequestError names option, value and what is right."""
@@ -43,3 +54,9 @@ def check_options(config: EnginesConfig) -> None:
         raise RequestError(f"--laser-power-w {power_w:g}: a laser power must be finite and above 0 W")
     if config.name is None and (config.set or power_w is not None):
         raise RequestError("--set and --laser-power-w need an engine: exalight engines NAME --set PATH=VALUE")
+    if config.plot and config.name is None:
+        raise RequestError("--plot needs an engine: exalight engines NAME --plot")
+    if config.out is not None and not config.plot:
+        raise RequestError("--out says where --plot writes: exalight engines NAME --plot --out DIR")
+    if config.out == "":
+        raise RequestError("--out is empty; leave it out for the default")

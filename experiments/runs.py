@@ -40,7 +40,11 @@ class RunFolder:
 
     def check(self) -> None:
         """Refuse a folder that cannot be written or holds another run; creates and leaves nothing."""
-        if self.path.exists() and not self.path.is_dir():
+        try:
+            occupied = self.path.exists() and not self.path.is_dir()
+        except OSError as error:  # a name too long for any file
+            raise self._not_writable(error) from error
+        if occupied:
             raise RequestError(f"--out {self.path} is a file; give a folder")
         self._check_same_run()
         place = self.path
@@ -71,7 +75,7 @@ class RunFolder:
     def open(self) -> None:
         """Create the folder, remove what a killed run left half-written, and write the configuration."""
         try:
-            self.points.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
             for folder in (self.path, self.points):
                 for leftover in folder.glob(f".*{_TEMPORARY}"):
                     leftover.unlink(missing_ok=True)
@@ -125,6 +129,7 @@ class PointStore:
 
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, stamp=np.array(self.stamp), **arrays)
+        self.folder.mkdir(parents=True, exist_ok=True)
         write_file(self._path(label), buffer.getvalue())
 
     def _path(self, label: str) -> Path:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,22 @@ def smollm2():
     return load_model(SMOLLM2)
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as a terminal's process has it: the workers of pytest-xdist ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Instant tests first: whole commands and the real model come last, in the order that they have otherwise."""
-    last = ("tests/experiments/test_accuracy.py", "tests/test_packaging.py", "tests/models/transformer/test_smollm2.py")
+    last = (
+        "tests/experiments/test_accuracy.py",
+        "tests/experiments/test_accuracy_encoders.py",
+        "tests/experiments/test_decoding.py",
+        "tests/experiments/test_generate.py",
+        "tests/test_packaging.py",
+        "tests/models/transformer/test_smollm2.py",
+    )
     items.sort(key=lambda item: item.nodeid.startswith(last))

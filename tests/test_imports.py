@@ -16,6 +16,8 @@ ALLOWED = {
     "photonics": {"photonics"},
     "models": {"models"},
     "models.transformer": {"models.transformer"},
+    "models.encoder": {"models.encoder", "models.transformer"},
+    "models.vision": {"models.vision", "models.encoder", "models.transformer"},
     "models.hardware": {"models.hardware", "photonics"},
     "models.serving": {"models.serving", "models.hardware"},
     "calibration": {"calibration", "photonics", "models"},
@@ -23,7 +25,7 @@ ALLOWED = {
     # What is not a package of ours: scripts beside them.
     "": set(PACKAGES) - {"experiments"},
 }
-FLAX_ALLOWED = ("photonics.layers", "models", "calibration", "experiments", "benchmarks")
+FLAX_ALLOWED = ("photonics.layers", "models", "calibration", "experiments", "benchmarks", "docs.tutorials")
 ROOMS_WITHOUT_A_NAME = {"util", "utils", "common", "helper", "helpers", "misc"}
 
 
@@ -94,6 +96,8 @@ def test_every_import_is_allowed():
         ("models.transformer.load", "from models.hardware import device", "models.hardware.device"),
         ("models.transformer.load", "from ..hardware import device", "models.hardware.device"),
         ("models.serving.phases", "import photonics", "photonics"),
+        ("models.encoder.model", "from photonics.engine import Engine", "photonics.engine.Engine"),
+        ("models.encoder.load", "import models.vision.config", "models.vision.config"),
         ("calibration.ranges", "if TYPE_CHECKING:\n    from experiments.runs import Run", "experiments.runs.Run"),
         ("models.hardware.optical", "import experiments", "experiments"),
         ("benchmarks.product", "from experiments import cli", "experiments.cli"),

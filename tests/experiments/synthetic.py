@@ -21,7 +21,7 @@ def result(powers_w: tuple[float, ...] = POWERS_W) -> dict[str, Any]:
     steps = [("shot and readout noise", 0.95), ("ADC noise beyond rounding", 0.5), ("residual errors", 0.2)]
     return {
         "experiment": "accuracy",
-        "config": {"model": "smollm2-135m", "engine": "free-space-1024", "set": []},
+        "config": {"task": "perplexity", "model": "smollm2-135m", "engine": "free-space-1024", "set": []},
         "seed": 0,
         "baseline": {"loss_nats": 3.045, "perplexity": 21.0, "tokens": 1016},
         "points": points,

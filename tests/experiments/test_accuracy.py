@@ -168,14 +168,6 @@ def test_another_configuration_is_refused(finished, tiny_model_folder):
     assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
 
-@pytest.fixture
-def interruptible():
-    """Ctrl-C as a terminal's process has it: the workers of pytest-xdist ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_run_goes_on(finished, tiny_model_folder, tmp_path, monkeypatch):
     argv = arguments(tiny_model_folder, tmp_path / "run", "--rotate", "on")

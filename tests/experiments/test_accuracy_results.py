@@ -32,7 +32,8 @@ def test_evaluation_in_closed_form():
             "top1_agreement": 0.75,
         }
     )
-    windows = evaluation.by_window()
+    assert evaluation.baseline() == {**losses(digital), "tokens": 4}
+    windows = evaluation.by_part()
     assert [row["loss_nats"] for row in windows] == pytest.approx([1.7, 3.7])
     assert [row["top1_agreement"] for row in windows] == [1.0, 0.5]
 

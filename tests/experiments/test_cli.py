@@ -22,18 +22,18 @@ def test_version(capsys):
     assert capsys.readouterr().out.startswith("exalight 0.")
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["accuracy", "--help"], ["engines", "-h"]])
+@pytest.mark.parametrize("argv", [["--help"], ["accuracy", "--help"], ["engines", "-h"], ["generate", "--help"]])
 def test_help_names_commands_and_examples(capsys, argv):
     assert main(argv) == 0
     captured = capsys.readouterr()
-    assert "exalight accuracy" in captured.out or "exalight engines" in captured.out
+    assert any(f"exalight {command}" in captured.out for command in ("accuracy", "engines", "generate"))
     assert captured.err == ""
 
 
 def test_help_states_every_option_with_its_default(capsys):
     assert main(["accuracy", "--help"]) == 0
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    options = "model text engine set laser-power-w tokens context digital rotate panels seed out"
+    options = "task model text data samples engine set laser-power-w tokens context digital rotate panels seed out"
     for option in options.split():
         assert f"--{option} " in text
     for default in ("smollm2-135m", "1024", "128", "free-space-1024", "both", "resident"):
@@ -56,6 +56,10 @@ def test_help_states_every_option_with_its_default(capsys):
         (["accuracy", "stray"], "unexpected stray"),
         (["engines", "ideal", "stray"], "unexpected stray"),
         (["engines", "--laser-power-w", "x"], "--laser-power-w 'x'"),
+        (["generte"], "did you mean generate?"),
+        (["generate", "--prompt"], "--prompt needs a value"),
+        (["generate", "--prompt", "Light", "is"], "unexpected is; a prompt of several words needs quotes"),
+        (["generate", "--top_q", "1"], "did you mean --top-p?"),
     ],
 )
 def test_what_cannot_be_parsed_is_one_line(capsys, argv, expected):
@@ -73,6 +77,16 @@ def test_repeated_options_add_up(monkeypatch):
     assert config.set == ("adc.bits=8", "dac.bits=6", "panel.bits=7", "adc.ideal=true")
     assert config.laser_power_w == (0.01, 0.02)
     assert config.tokens == 256
+
+
+def test_every_prompt_is_one_text(monkeypatch):
+    seen = []
+    monkeypatch.setattr("experiments.cli._run", lambda config, argv: seen.append(config) or 0)
+    argv = ["generate", "--prompt", "- a list", "--set", "adc.bits=8", "--prompt=--dashes", "--set", "dac.bits=6"]
+    assert main([*argv, "--prompt", "-1.5 degrees"]) == 0
+    (config,) = seen
+    assert config.prompt == ("- a list", "--dashes", "-1.5 degrees")
+    assert config.set == ("adc.bits=8", "dac.bits=6")
 
 
 def test_a_failure_is_not_blamed_on_the_request(monkeypatch, capsys):
@@ -95,6 +109,7 @@ HEAVY = ("jax", "flax", "numpy", "matplotlib", "polars")
         (["accuracy", "--laser-power-w", "-1"], 2),
         (["accuracy", "--engine", "free-space-1204"], 2),
         (["accuracy", "--text", "no/such/file"], 2),
+        (["generate", "--prompt", "Light is", "--engine", "free-space-1204"], 2),
     ],
 )
 def test_answers_without_heavy_imports(argv, status):

@@ -41,6 +41,28 @@ def test_overrides_reach_values_and_budgets(capsys):
     assert text.partition("Noise budget")[2] != whole.partition("Noise budget")[2]
 
 
+def test_warnings_follow_the_budgets(capsys):
+    text = shown(capsys, "free-space-1024")
+    assert "Nothing to warn of" in text
+    assert "ranging.percentile, ranging.margin, ranging.fraction" in " ".join(text.partition("Not used")[2].split())
+    text = shown(capsys, "free-space-1024", "--set", "ranging.sigmas=3", "--laser-power-w", "0.2")
+    flat = " ".join(text.partition("\nWarnings\n")[2].split())
+    assert flat.startswith("! 0.2 W are asked of a source that gives at most 0.1 W")
+    assert "! 0.27% of normal signals exceed" in flat
+
+
+def test_an_idle_setting_is_told_to_who_sets_it(capsys):
+    flat = " ".join(shown(capsys, "free-space-1024", "--set", "ranging.percentile=99").split())
+    assert "! ranging.percentile has no effect while ranging.statistic is sigmas" in flat
+    assert "ranging.percentile" not in flat.partition("Not used with these choices")[2]
+
+
+def test_nothing_is_written_without_plot(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shown(capsys, "ideal")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [

@@ -11,6 +11,9 @@ from experiments.errors import RequestError
         (EnginesConfig(name="ideal", laser_power_w=float("nan")), "finite"),
         (EnginesConfig(set=("adc.bits=8",)), "need an engine"),
         (EnginesConfig(laser_power_w=0.1), "need an engine"),
+        (EnginesConfig(plot=True), "--plot needs an engine"),
+        (EnginesConfig(name="ideal", out="runs/mine"), "--out says where --plot writes"),
+        (EnginesConfig(name="ideal", plot=True, out=""), "--out is empty"),
     ],
 )
 def test_wrong_options(config, message):

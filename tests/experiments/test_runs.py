@@ -67,6 +67,7 @@ def test_strange_folders_are_refused(tmp_path):
 def test_open_removes_what_a_killed_run_left(tmp_path):
     folder = RunFolder(tmp_path / "run", DOCUMENT)
     folder.open()
+    folder.points.mkdir()
     (folder.points / ".power-1.npz.123.part").write_bytes(b"half")
     folder.open()
     assert sorted(path.name for path in folder.path.rglob("*")) == ["config.toml", "points"]
