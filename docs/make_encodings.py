@@ -103,8 +103,7 @@ def engine_of(name: str, laser_power_w: float = LASER_POWER_W) -> Engine:
 
 def energy_j_per_mac(engine: Engine) -> float:
     """Energy of one logical MAC of full panels, everything included [J]."""
-    cost = engine.cost(WORK)
-    return float(cost.total_energy_j) / cost.macs
+    return float(engine.cost(WORK).energy_j_per_mac)
 
 
 def laser_power_w_for(engine: Engine, target_j_per_mac: float) -> float | None:

@@ -10,7 +10,7 @@ from photonics.stage import Scalar, stage, static
 
 @stage
 class Adc:
-    """One converter per output; one conversion for each tile of the fan-in, after the passes are subtracted.
+    """One converter per output of a panel; how often, and after which passes, is a matter of the encoding.
 
         code = clip(round(signal / lsb), -Q, Q),     Q = 2^(bits-1) - 1,   lsb = FS_pp / (2^bits - 2)
         ENOB = bits - enob_loss,                     extra variance = FS_pp^2 / 12 (4^-ENOB - 4^-bits)

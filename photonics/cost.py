@@ -63,9 +63,15 @@ class Cost:
         return self.total_energy_j / self.time_s if self.passes else 0.0
 
     @property
+    def energy_j_per_mac(self) -> Scalar:
+        """Energy of one logical multiply-accumulate, everything included [J]; 0 for no work."""
+        # As a float: counts of a large model exceed the integers of JAX.
+        return self.total_energy_j / float(self.macs) if self.macs else 0.0
+
+    @property
     def tops_per_w(self) -> Scalar:
         """Logical operations (2 per MAC, one pass) per joule, in 1e12; 0 for no work."""
-        return 2.0 * self.macs / self.total_energy_j / 1e12 if self.macs else 0.0
+        return 2.0 * float(self.macs) / self.total_energy_j / 1e12 if self.macs else 0.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -53,8 +53,8 @@ class Encoding:
     Rotation multiplies the contraction axis of both operands by the same orthogonal block-Hadamard matrix: exact in the
     ideal limit, it spreads outliers so that more of the range carries signal.
 
-    Offset weights and their shot noise: Guo et al. and others use it in intensity machines; the law is derived in
-    docs/physics.md and counted photon by photon in the tests. Digits: the usual bit slicing of analog accelerators.
+    The laws of all of them follow from the exposures (docs/physics.md) and are counted photon by photon in the tests;
+    digits are the usual bit slicing of analog accelerators.
     Repetition: Garg et al., Dynamic Precision Analog Computing, 2021 (arXiv 2102.06365).
 
     Attributes:

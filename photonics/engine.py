@@ -15,7 +15,7 @@ from photonics.adc import Adc
 from photonics.dac import Dac
 from photonics.digital import DigitalBackEnd
 from photonics.draws import check_key
-from photonics.encoding import Encoding, Exposure, digit_levels
+from photonics.encoding import Encoding, Exposure, digit_levels, digits
 from photonics.fixed_pattern import Instance
 from photonics.loaded_panel import LoadedPanel
 from photonics.memory import Memory
@@ -50,7 +50,7 @@ class Engine:
     catalogue: `photonics.load_engine`.
 
     Attributes:
-        operating_point: laser power, symbol rate, temperature.
+        operating_point: laser power, symbol rate, temperature, age of the calibration.
         encoding: how signed operands become light.
         dac, source, modulator, optics, panel, photodetector, receiver, readout, adc: the path of the light.
         ranging: full scale of the ADC.
@@ -124,7 +124,8 @@ class Engine:
 
         `key` is a typed PRNG key: one for the call, or one per leading index of x (shape (batch,) for x
         (batch, time, k)). `w` is a panel from `load_panel`, or weights, which are then encoded on the spot.
-        No result depends on the other rows. Raises TypeError and ValueError with the shapes that do not fit.
+        No result depends on other rows, but for symbols that leak: then a vector sees the one before it along the axis
+        before the last (`photonics.settling`). Raises TypeError and ValueError with the shapes that do not fit.
         """
         x, panel = self._operands(key, x, w)
         if 0 in x.shape or panel.n == 0:
@@ -282,7 +283,11 @@ class Engine:
         """Relative light of a source, and transmission of a pixel, for typical operands (`photonics.operands`)."""
         drive = jnp.asarray(operands.typical(self.source.count), jnp.float32)
         shown = [jnp.mean(light) for lights in self.lights(drive, ()) for light in lights]
-        held = [jnp.mean(self.panel.transmit(opening)) for opening in self.encoding.openings(drive)]
+        held = [
+            jnp.mean(self.panel.transmit(opening))
+            for digit, _ in digits(drive, self.panel.levels(), self.encoding.weight_slices)
+            for opening in self.encoding.openings(jnp.asarray(digit))
+        ]
         return sum(shown) / len(shown), sum(held) / len(held)
 
     def absorbed_power_w(self) -> Scalar:

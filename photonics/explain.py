@@ -195,21 +195,22 @@ class _CountingAdc(Adc):
 
 def _typical_filling(engine: "Engine", typical: list[TypicalConversion], noise: tuple[NoiseTerm, ...]) -> Filling:
     """Normal signals with the noise that reaches the converter: P(|z| > FS) = Q((FS - mean)/s) + Q((FS + mean)/s)."""
-    full_scale, gain = typical_full_scale(engine), float(engine.gain_electrons())
-    middle, rows = full_scale if engine.unipolar() else 0.0, engine.source.count
+    gain, rows = float(engine.gain_electrons()), engine.source.count
     arriving = sum(term.variance_electrons2 for term in noise if term.origin != _ROUNDING)
     # The budget weighs every conversion by what it is worth in the output; here it is one conversion alone.
     worth = sum(conversion.weight**2 for conversion in typical) / engine.encoding.repetitions
-    clipped = square = 0.0
+    clipped = filled = 0.0
     for conversion in typical:
+        full_scale = typical_full_scale(engine, conversion.digit)
+        middle = full_scale if engine.unipolar() else 0.0
         drive, weight = np.asarray(conversion.exposure.meant), weight_light(engine, conversion)
         mean = (drive.mean() + float(conversion.exposure.base)) * weight.mean() * rows
         mean += float(engine.constant_signal(rows)) - middle
         deviation = math.sqrt(drive.var() * np.mean(weight**2) * rows + arriving / worth / gain**2)
         clipped += float(norm.sf(full_scale - mean, scale=deviation) + norm.sf(full_scale + mean, scale=deviation))
-        square += float(mean**2 + deviation**2)
+        filled += float(mean**2 + deviation**2) / full_scale**2
     count = len(typical)
-    return Filling(full_scale / math.sqrt(square / count) if square else math.inf, clipped / count, measured=False)
+    return Filling(math.sqrt(count / filled) if filled else math.inf, clipped / count, measured=False)
 
 
 def _diode_electrons(engine: "Engine", typical: list[TypicalConversion]) -> float:

@@ -113,10 +113,8 @@ def _conversion(
     engine: "Engine", key: Array, exposure: Exposure, lights: tuple[Array, ...], panel: dict, leading: tuple[int, ...]
 ) -> Array:
     """One conversion (m, n): what the converter gives for the light of its passes, without the known pedestal."""
-    # Where nothing acts on the pedestal it need not be carried, which would cost digits of the signal.
-    rides = not engine.adc.ideal or engine.readout.crosstalk or "gain" in panel["errors"]
-    rides = rides or engine.answers_one_by_one() or engine.modulator.response != "linear"
-    known = _known(engine, exposure, panel, exposure.base) if rides else 0.0
+    carried = _carries_pedestal(engine, panel["errors"])
+    known = _known(engine, exposure, panel, exposure.base) if carried else 0.0
     if engine.answers_one_by_one():
         analog = one_by_one.signal(engine, key, exposure, lights, panel, leading)
         variance = jnp.zeros(())
@@ -139,9 +137,16 @@ def _conversion(
     code = _digital(engine, gaussian_counts(analog, variance, normal), full_scale)
     if engine.readout.crosstalk:
         code = each_panel(engine.readout.unmix, code, engine.panel.outputs)
-    if engine.has_pedestal() or engine.encoding.weight_sign == "offset":
-        known = _recorded(engine, _known(engine, exposure, panel, engine.recorded_base()), errors) if rides else 0.0
+    if carried:
+        known = _recorded(engine, _known(engine, exposure, panel, engine.recorded_base()), errors)
     return code - known
+
+
+def _carries_pedestal(engine: "Engine", errors: dict[str, Array]) -> bool:
+    """Whether there is a pedestal and anything that acts on it; carried for nothing it would cost the signal digits."""
+    there = engine.has_pedestal() or engine.encoding.weight_sign == "offset"
+    bent = engine.modulator.response != "linear" or "gain" in errors or engine.readout.crosstalk
+    return there and (bent or not engine.adc.ideal or engine.answers_one_by_one())
 
 
 def _recorded(engine: "Engine", known: Array, errors: dict[str, Array]) -> Array:

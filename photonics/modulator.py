@@ -23,7 +23,8 @@ class Modulator:
 
     Left out: chirp; memory of more than one symbol.
 
-    Agrawal, Fiber-Optic Communication Systems, 4th ed., section 4.6.4 (extinction ratio).
+    Agrawal, Fiber-Optic Communication Systems, 4th ed., sections on extinction ratio (chapter 4; the number from
+    memory).
 
     Attributes:
         extinction_ratio: light at full drive over light at zero drive; infinite means no floor.

@@ -33,7 +33,7 @@ class WeightPanel:
         skew: S-shape of the response.
         element_residual: relative error of one pixel that is left after compensation (standard deviation).
         rail_residual: relative imbalance left between the two rails of an output (standard deviation).
-        fixed_pattern: whether the two residuals are there at all.
+        fixed_pattern: whether the two residuals, and gain errors and drift of the sources, are there at all.
         pixel_capacitance_f: capacitance that is charged when a pixel is written [F].
         pixel_swing_v: voltage of that charge [V].
         refresh_rate_hz: how often a held panel is rewritten [Hz].

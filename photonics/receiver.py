@@ -18,7 +18,7 @@ class TransimpedanceReceiver:
 
         i_n^2 = 4 k T F / R_f + (2 pi C e_n)^2 B^2 / 3      e_n^2 = 4 k T gamma / g_m                  [A^2/Hz]
         electrons^2 per pass = i_n^2 (B/f) / (q^2 f),       C = input capacitance + two photodiodes
-        current = (g_m + 2 pi C_L GBW) V_ov / 2,            GBW = 2 pi R_f C B^2
+        current = overhead (g_m + 2 pi C_L GBW) V_ov / 2,   GBW = 2 pi R_f C B^2
         largest signal = V_swing / (R_f q f)                                                          [electrons]
 
     `filter`: "integrate" has B = f / 2 and no memory; "one-pole" of bandwidth b is sampled at the end of the symbol,
@@ -30,7 +30,7 @@ class TransimpedanceReceiver:
 
     Saeckinger, Analysis and Design of Transimpedance Amplifiers for Optical Receivers (2018), chapters 5 and 6:
     noise of a shunt-feedback stage and the transimpedance limit. Left out: flicker noise; noise that two successive
-    symbols of a one-pole filter share.
+    symbols of a one-pole filter share, and the skirt of that filter (B^2 / 3 is the mean over a sharp band).
 
     Attributes:
         feedback_resistance_ohm: R_f.
@@ -108,8 +108,8 @@ class TransimpedanceReceiver:
 class IntegratingReceiver:
     """A capacitor that integrates the photocurrent of one symbol and is reset after it.
 
-        electrons^2 per pass = k T C / q^2            C = capacitance + photodiodes
-        largest signal       = C V_swing / q          (full well)
+        electrons^2 per pass = k T C / q^2            C = integrating capacitor + photodiodes
+        largest signal       = C_int V_swing / q      (full well of the capacitor alone)
         power                = P_amp + C V^2 f
 
     Left out: charge injection.

@@ -33,9 +33,11 @@ ENOB_LOSS_MIN = 0.0
 # Noise beyond rounding 15 times rounding itself (4^2 - 1): the bits below carry the converter's own noise.
 ENOB_LOSS_MAX = 2.0
 
-# The mean loss is a gain, which calibration takes out. What light varies by, about a tenth, bends products: a tenth of
-# saturation makes an error of a hundredth, as large as the pixel errors of the catalogue.
+# A photodiode at a share s of its saturation loses about 2 s of its small-signal gain. A calibrated machine takes
+# that out, and a tenth of s in what varies bends products: a hundredth, as large as the pixel errors of the catalogue.
 SATURATION_MAX = 0.1
+# Where saturation is modelled nothing here calibrates the gain out, so a hundredth is an error of two hundredths.
+MODELLED_SATURATION_MAX = 0.01
 # Half a step of an 8-bit operand, 1 / 254.
 LEAK_MAX = 0.004
 # Remarks on settings that nothing reads, of which any engine has some: alternatives that were not chosen.
@@ -171,7 +173,7 @@ def saturation(facts: Facts) -> Iterator[Warning_]:
     detector = engine.photodetector
     saturation_electrons = float(detector.saturation_current_a) / ELEMENTARY_CHARGE_C / float(at.symbol_rate_hz)
     share = facts.diode_electrons / saturation_electrons if saturation_electrons else 0.0
-    if detector.shot_noise and share > SATURATION_MAX:
+    if detector.shot_noise and share > (MODELLED_SATURATION_MAX if detector.saturates else SATURATION_MAX):
         yield Warning_(
             "photodiode_saturates",
             "warning",
@@ -183,17 +185,20 @@ def saturation(facts: Facts) -> Iterator[Warning_]:
 
 
 def symbols_leak(facts: Facts) -> Iterator[Warning_]:
-    """Stages too slow for the symbol rate, where that is modelled."""
+    """Stages too slow for the symbol rate, modelled or not; an integrating receiver has no memory."""
     engine = facts.engine
     for name, stage in (("modulator", engine.modulator), ("receiver", engine.receiver)):
-        share = float(stage.leak(engine.operating_point)) if stage.settles else 0.0
+        modelled = stage.settles
+        slow = stage if modelled or name == "receiver" else dataclasses.replace(stage, settling=True)
+        share = float(slow.leak(engine.operating_point)) if slow.settles else 0.0
         if share > LEAK_MAX:
             yield Warning_(
                 "symbols_leak",
                 "warning",
                 f"{name}.bandwidth_hz",
                 f"{share:.2%} of every symbol that leaves the {name} belongs to the one before: raise "
-                f"{name}.bandwidth_hz or lower the symbol rate; below {LEAK_MAX:.1%} it is half a step of 8 bits.",
+                f"{name}.bandwidth_hz or lower the symbol rate; below {LEAK_MAX:.1%} it is half a step of 8 bits."
+                + _unless(modelled, f"{name}.settling"),
             )
 
 

@@ -11,8 +11,8 @@ def transfer(drive: Signal, curvature: Scalar, skew: Scalar) -> Signal:
 
         g(u) = u + c u (1 - u) + s u (1 - u) (1 - 2 u)
 
-    `curvature` c bends it up (c > 0) or down, `skew` s makes an S of it. It rises everywhere if |c| <= 1 + s and
-    s <= 2 (`photonics.catalogue.check`). microsoft/aoc publishes cubic sources and quadratic pixels.
+    `curvature` c bends it up (c > 0) or down, `skew` s makes an S of it. It rises everywhere if |c| <= 1 + s and both
+    are within [-1, 1], which the catalogue checks. microsoft/aoc publishes cubic sources and quadratic pixels.
     """
     bulge = drive * (1.0 - drive)
     return drive + bulge * (curvature + skew * (1.0 - 2.0 * drive))

@@ -22,7 +22,7 @@ class SourceArray:
     I_j, I_k beats with variance 2 I_j I_k overlap (square-law detection of two fields; own derivation, terms of order
     1 / fan-in left out, phases of different detectors taken as independent). Orthogonal modes or LEDs have none.
 
-    Agrawal, Fiber-Optic Communication Systems, 4th ed., sections 3.3 (threshold, slope efficiency) and 4.6 (intensity
+    Agrawal, Fiber-Optic Communication Systems, 4th ed., chapters 3 (threshold, slope efficiency) and 4 (intensity
     noise). Left out: intensity noise that grows towards threshold, and with feedback.
 
     Attributes:
@@ -39,7 +39,8 @@ class SourceArray:
         mode_overlap: share of two sources' light on one photodiode that is in the same mode, 0 to 1.
         optical_span_hz: range of optical frequency over which the sources are scattered [Hz].
         beam_quality: M^2 of one source, along each axis; 1 is a single mode.
-        gain_residual: relative error of one source's light that is left after compensation (standard deviation).
+        gain_residual: relative error of one source's light that is left after compensation (standard deviation); read
+            with `panel.fixed_pattern`.
         drift_per_root_s: growth of that error after calibration, a random walk: error = drift sqrt(age) [1/sqrt(s)].
     """
 

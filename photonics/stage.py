@@ -34,7 +34,8 @@ class OperatingPoint:
         laser_power_w: optical power of one source at full drive, before modulator, optics and panel [W].
         symbol_rate_hz: vectors shown per second, one per pass [Hz].
         temperature_k: temperature of the receivers [K].
-        age_s: time since the machine was calibrated, over which sources and gains drift [s].
+        age_s: time since the machine was calibrated, over which sources and gains drift [s]; panels see it when they
+            are loaded.
     """
 
     laser_power_w: Scalar

@@ -1,8 +1,12 @@
 """Settings and fixtures shared by all tests."""
 
+import gc
 import importlib.util
 import os
+import resource
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,27 @@ os.environ.setdefault("JAX_DEBUG_NANS", "1")
 
 settings.register_profile("exalight", max_examples=15, deadline=None, derandomize=True, database=None)
 settings.load_profile("exalight")
+
+
+# Compiled programs stay until they are told to go; a worker that keeps them all grows beyond 7 GB.
+_RESIDENT_BYTE = 2.5e9
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten_programs() -> Iterator[None]:
+    """After a file of tests, let go of compiled programs if they have filled the memory."""
+    yield
+    if "jax" in sys.modules and _resident_byte() > _RESIDENT_BYTE:
+        sys.modules["jax"].clear_caches()
+        gc.collect()
+
+
+def _resident_byte() -> float:
+    """Memory of this process; where the system does not say, the most that it ever had."""
+    status = Path("/proc/self/statm")
+    if status.exists():
+        return int(status.read_text().split()[1]) * resource.getpagesize()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
 
 
 @pytest.fixture(scope="session")

@@ -98,7 +98,7 @@ def set_engine(model: nnx.Module, engine: Engine) -> None:
     """Give every optical layer the values of `engine`, in place and without compiling again.
 
     Raises ValueError where the structure (bits, shapes, switches) of a layer's engine differs. Loaded panels stay:
-    load them again after a change that the panel itself shows (residuals, extinction, crosstalk).
+    load them again after a change that the panel itself shows (residuals, responses, extinction, crosstalk, age).
     """
     values = as_arrays(engine)
     for seam in optical_seams(model):

@@ -240,6 +240,7 @@ def test_an_ideal_engine_changes_nothing(tiny_model_folder, tmp_path):
     assert point["top1_agreement"] == 1.0
 
 
+@pytest.mark.slow
 def test_the_split_into_batches_does_not_change_the_draws(finished, tiny_model_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluation, "BATCH_WINDOWS", 1)
     done = exalight(*arguments(tiny_model_folder, tmp_path / "run", "--rotate", "on"))

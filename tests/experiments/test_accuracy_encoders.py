@@ -93,7 +93,7 @@ def test_embeddings_come_nearer_with_light(embedding):
     assert "pydoc_data" in embedding["text"]["source"]
 
 
-@pytest.mark.parametrize("run", ["of_texts", "of_images"])
+@pytest.mark.parametrize("run", ["of_texts", pytest.param("of_images", marks=pytest.mark.slow)])
 def test_classes_are_judged_beside_the_digital_ones(run, request):
     result = request.getfixturevalue(run)
     weak, strong = result["points"]

@@ -123,6 +123,15 @@ def test_counts_of_every_encoding(changes, engines, passes, conversions, small):
     assert cost.energy_j["dac"] == pytest.approx(dac_j, rel=1e-9)
 
 
+def test_energy_per_mac_counts_every_mac(small):
+    cost = small.cost(WORK)
+    assert cost.energy_j_per_mac == pytest.approx(cost.total_energy_j / (240 + 630), rel=1e-12)
+    # More MACs than a traced integer can hold.
+    large = matrix(2**20, 1024, 1024)
+    slope = jax.grad(lambda power_w: small.at(laser_power_w=power_w).cost(large).energy_j_per_mac)(1e-2)
+    assert np.isfinite(slope) and slope > 0
+
+
 def test_directly_modulated_sources_are_charged_for_the_light_they_show(small):
     direct = small.replace(**{"source.modulation": "direct"})
     light, _ = direct.mean_light()

@@ -227,9 +227,17 @@ def two_runs(engine: Engine, x: jax.Array, w: jax.Array) -> jax.Array:
     return engine.matmul(jax.random.key(5), x, panel) - engine.matmul(jax.random.key(6), x, panel)
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("effect", EFFECTS)
-def test_what_moves_has_the_variance_that_products_show(encoding, effect):
+# Each pair compiles for seconds: the default and what differs most from it at once, the others with the slow tests.
+AT_ONCE = (next(iter(ENCODINGS)), "digits of both, offset")
+_PAIRS = [
+    pytest.param(effect, encoding, marks=() if effect == "converter" or encoding in AT_ONCE else pytest.mark.slow)
+    for effect in EFFECTS
+    for encoding in ENCODINGS
+]
+
+
+@pytest.mark.parametrize(("effect", "encoding"), _PAIRS)
+def test_what_moves_has_the_variance_that_products_show(effect, encoding):
     changes, tolerance = EFFECTS[effect]
     size = {"source.count": 128, "panel.outputs": 128, "dac.ideal": False, "panel.ideal": False}
     engine = quiet(**{**size, **changes, **ENCODINGS[encoding]})
