@@ -1,7 +1,6 @@
 """Figures of an accuracy run, drawn from its tables alone: nothing is computed anew."""
 
 import dataclasses
-import io
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from experiments.accuracy_settings import LIGHT
+from experiments.figures import HALO, OTHER, PARTS, STYLE, save_figure
 from experiments.measures import MEASURES, Measure, token_name
-from experiments.runs import CONFIG_FILE, write_file
+from experiments.runs import CONFIG_FILE
 from experiments.tables import read_table
 
 if TYPE_CHECKING:
@@ -22,27 +22,13 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, told apart by readers with any kind of colour vision.
 _ROTATED, _PLAIN, _MACHINE, _PLATEAU = "#0072B2", "#D55E00", "#666666", "#009E73"
 _STYLES = {True: (_ROTATED, "o", "rotated"), False: (_PLAIN, "s", "not rotated")}
-# P. Tol's muted scheme for the parts of the energy; small parts together are grey.
-_PARTS = ("#CC6677", "#332288", "#DDCC77", "#117733", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499")
-_OTHER, _OTHER_SHARE = "#BBBBBB", 0.02
+# Parts below this share everywhere are drawn together.
+_OTHER_SHARE = 0.02
 # Room between axes and title for the names of machines.
 _TITLE_PAD = 34
 # Below this a loss increase is noise on 1,024 tokens, and the axis becomes linear.
 _LINEAR_BELOW_NATS = 0.01
 _WIDE_SPAN = 200.0
-
-_HALO = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
-
-_RC: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 10,
-    "axes.titlelocation": "left",
-    "legend.frameon": False,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "exalight",
-}
 
 
 def draw(folder: Path) -> list[Path]:
@@ -55,9 +41,11 @@ def draw(folder: Path) -> list[Path]:
     points, energy, rotation, plateau, machines = (
         read_table(folder, name).to_dicts() for name in ("points", "energy", "rotation", "plateau", "machines")
     )
-    with matplotlib.rc_context(_RC):
+    with matplotlib.rc_context(STYLE):
         figure = accuracy_figure(points, rotation, plateau, machines, title, config["task"], token)
-        return _save(figure, folder, "accuracy") + _save(energy_figure(energy, title, token), folder, "energy")
+        return save_figure(figure, folder, "accuracy") + save_figure(
+            energy_figure(energy, title, token), folder, "energy"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,7 +185,7 @@ def _mark_plateau(
         textcoords="offset points",
         va="top",
         color=_PLATEAU,
-        bbox=_HALO,
+        bbox=HALO,
     )
     low = min(point[measure.key] for point in points if point[measure.key] > 0)
     # Room for the words under the line.
@@ -218,7 +206,7 @@ def _mark_saving(axes: "Axes", rotation: Sequence[dict[str, Any]], measure: Meas
         xytext=(5, 3),
         textcoords="offset points",
         va="bottom",
-        bbox=_HALO,
+        bbox=HALO,
         zorder=6,
     )
 
@@ -257,7 +245,7 @@ def _mark_powers(axes: "Axes", points: Sequence[dict[str, Any]], measure: Measur
             va="top",
             fontsize=7.5,
             color=_STYLES[point["rotate"]][0],
-            bbox=_HALO,
+            bbox=HALO,
         )
 
 
@@ -273,7 +261,7 @@ def energy_figure(energy: Sequence[dict[str, Any]], title: str, token: str) -> F
     places = range(len(powers_w))
     below, total = [0.0] * len(powers_w), [sum(column) for column in zip(*parts.values(), strict=True)]
     for index, (part, values) in enumerate(parts.items()):
-        colour = _OTHER if part == "other" else _PARTS[index % len(_PARTS)]
+        colour = OTHER if part == "other" else PARTS[index % len(PARTS)]
         absolute.bar(places, values, 0.8, below, color=colour, label=part.replace("_", " "))
         heights, bottoms = ([100 * v / t for v, t in zip(vs, total, strict=True)] for vs in (values, below))
         share.bar(places, heights, 0.8, bottoms, color=colour)
@@ -300,19 +288,9 @@ def _large_parts(rows: Sequence[dict[str, Any]], powers_w: Sequence[float]) -> d
     total = [sum(column) for column in zip(*columns.values(), strict=True)]
     ranked = sorted(columns, key=lambda name: -max(v / t for v, t in zip(columns[name], total, strict=True)))
     large = [n for n in ranked if max(v / t for v, t in zip(columns[n], total, strict=True)) > _OTHER_SHARE]
-    large = large[: len(_PARTS)]
+    large = large[: len(PARTS)]
     parts = {name: columns[name] for name in large}
     rest = [columns[name] for name in ranked if name not in parts]
     if rest:
         parts["other"] = [sum(column) for column in zip(*rest, strict=True)]
     return parts
-
-
-def _save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    files = []
-    for kind, metadata in (("png", {}), ("svg", {"Date": None})):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, dpi=160, metadata=metadata)
-        files.append(folder / f"{name}.{kind}")
-        write_file(files[-1], buffer.getvalue())
-    return files

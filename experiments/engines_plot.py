@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, NullLocator
 
 # One look for all figures.
-from experiments.accuracy_plot import _HALO, _OTHER, _PARTS, _RC, _save
+from experiments.figures import HALO, OTHER, PARTS, STYLE, save_figure
 from experiments.runs import CONFIG_FILE
 from experiments.tables import read_table
 from experiments.words import engineering
@@ -41,9 +41,9 @@ def draw(folder: Path) -> list[Path]:
     if config.get("set"):
         title += f" with {', '.join(config['set'])}"
     (conversion,) = rows["conversion"]
-    with matplotlib.rc_context(_RC):
+    with matplotlib.rc_context(STYLE):
         figure = budget_figure(rows["link"], rows["noise"], rows["power"], rows["sweep"], conversion, title)
-        return _save(figure, folder, "engines")
+        return save_figure(figure, folder, "engines")
 
 
 def budget_figure(
@@ -83,7 +83,7 @@ def _draw_link(axes: "Axes", link: Sequence[dict[str, Any]], conversion: dict[st
         loss = f"{round(0.0 - step['loss_db'], 1) + 0.0:.1f} dB, " if place else ""
         note = f"{loss}{engineering(step['power_w'], 'W')}"
         axes.annotate(
-            note, (left, place), xytext=(-5, 0), textcoords="offset points", ha="right", va="center", bbox=_HALO
+            note, (left, place), xytext=(-5, 0), textcoords="offset points", ha="right", va="center", bbox=HALO
         )
     marks = [
         (label, conversion[key])
@@ -127,7 +127,7 @@ def _draw_noise(
         [_NAMES.get(row["origin"]) or row["origin"] for row in noise],
         shares,
         [_electrons(math.sqrt(row["variance_electrons2"])) for row in noise],
-        [colours.get(row["origin"], _OTHER) for row in noise],
+        [colours.get(row["origin"], OTHER) for row in noise],
     )
     axes.set_xlabel("share of the variance (%); bars: electrons rms")
     snr_db = conversion["snr_db"]
@@ -172,7 +172,7 @@ def _draw_sweep(
     rest = [sum(share.get((power_w, o), 0.0) for o in origins if o not in colours) for power_w in powers_w]
     if any(rest):
         stacked["other"] = rest
-    areas = [colours.get(origin, _OTHER) for origin in stacked]
+    areas = [colours.get(origin, OTHER) for origin in stacked]
     if areas:
         axes.stackplot(powers_w, list(stacked.values()), colors=areas, edgecolor="white", linewidth=0.4)
     axes.axvline(conversion["laser_power_w"], color="black", lw=1.0)
@@ -195,7 +195,7 @@ def _draw_sweep(
 
 def _name_line(axes: "Axes", x: float, name: str) -> None:
     place = {"xytext": (-3, 0), "textcoords": "offset points", "rotation": 90, "ha": "right", "va": "bottom"}
-    axes.annotate(name, (x, 3), fontsize=7.5, bbox=_HALO, **place)
+    axes.annotate(name, (x, 3), fontsize=7.5, bbox=HALO, **place)
 
 
 def _electrons(value: float) -> str:
@@ -221,9 +221,7 @@ def _colours(sweep: Sequence[dict[str, Any]]) -> dict[str, str]:
     largest: dict[str, float] = {}
     for row in sweep:
         largest[row["origin"]] = max(largest.get(row["origin"], 0.0), row["share"])
-    named = sorted((o for o in largest if largest[o] > _SMALL_SHARE), key=lambda origin: -largest[origin])[
-        : len(_PARTS)
-    ]
+    named = sorted((o for o in largest if largest[o] > _SMALL_SHARE), key=lambda origin: -largest[origin])[: len(PARTS)]
     first = min((row["laser_power_w"] for row in sweep), default=0.0)
     order = {row["origin"]: row["share"] for row in sweep if row["laser_power_w"] == first}
-    return dict(zip(sorted(named, key=lambda origin: -order.get(origin, 0.0)), _PARTS, strict=False))
+    return dict(zip(sorted(named, key=lambda origin: -order.get(origin, 0.0)), PARTS, strict=False))

@@ -6,7 +6,6 @@ A stored matrix has the axes (out, in), a linear layer's kernel (in, out), and t
 
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -14,7 +13,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from tokenizers import Tokenizer
 
-from models.transformer.checkpoint import check_fit
+from models.transformer.checkpoint import check_fit, sha256_of
 
 ConfigT = TypeVar("ConfigT")
 ParamPath = tuple[str, ...]
@@ -70,12 +69,7 @@ class StoredEncoder(Generic[ConfigT]):
     @functools.cached_property
     def sha256(self) -> str:
         """SHA-256 (hexadecimal) of the bytes of the weight files, one after the other in the order of their names."""
-        digest = hashlib.sha256()
-        for file in sorted(self.weight_files):
-            with file.open("rb") as stream:
-                while chunk := stream.read(1 << 22):
-                    digest.update(chunk)
-        return digest.hexdigest()
+        return sha256_of(self.weight_files)
 
     def parameters(self, skip: Sequence[str] = ()) -> Iterator[tuple[ParamPath, np.ndarray]]:
         """Each parameter's path and value, one at a time to bound the memory, but for modules named in `skip`."""

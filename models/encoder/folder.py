@@ -3,11 +3,14 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from models.transformer.huggingface import open_folder
+from models.transformer.messages import shortened
+
+T = TypeVar("T")
 
 # Old checkpoints call the two parameters of a layer norm by the letters of its paper.
 _RENAMED = (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias"))
@@ -41,6 +44,15 @@ def open_encoder_folder(path: Path, *, prefixes: tuple[str, ...], ignored: Calla
     shapes = {plain: folder.shapes[name] for plain, name in stored.items()}
     files = tuple({*folder.files.values()})
     return EncoderFolder(path, folder.config, shapes, lambda plain: folder.read(stored[plain]), files)
+
+
+def in_one_sentence(path: Path, read: Callable[[Path], T]) -> T:
+    """`read(path)`; what goes wrong with the files becomes a ValueError of one short line."""
+    try:
+        return read(path)
+    except (OSError, ValueError) as error:
+        cause = f"the model {path} cannot be read: {error}" if isinstance(error, OSError) else str(error)
+        raise ValueError(shortened(cause)) from error
 
 
 def _plain(name: str, prefixes: tuple[str, ...]) -> str:

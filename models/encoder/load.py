@@ -9,9 +9,8 @@ from tokenizers import Tokenizer
 from models.encoder.checkpoint import Place, StoredEncoder, check_tensors, layer_places, linear, norm
 from models.encoder.config import EncoderConfig, Pooling
 from models.encoder.fields import Fields
-from models.encoder.folder import open_encoder_folder
+from models.encoder.folder import in_one_sentence, open_encoder_folder
 from models.transformer.huggingface import read_json
-from models.transformer.messages import shortened
 from models.transformer.tokenizer import tokenizer_from_file
 
 if TYPE_CHECKING:
@@ -57,12 +56,7 @@ def check_encoder(folder: str | Path) -> StoredEncoder[EncoderConfig]:
     is that of `1_Pooling/config.json`, where sentence-transformers state it, else the mean; a dense layer behind the
     pooling is not read.
     """
-    path = Path(folder)
-    try:
-        return _checked(path)
-    except (OSError, ValueError) as error:
-        cause = f"the model {path} cannot be read: {error}" if isinstance(error, OSError) else str(error)
-        raise ValueError(shortened(cause)) from error
+    return in_one_sentence(Path(folder), _checked)
 
 
 def load_encoder(source: str | Path | StoredEncoder[EncoderConfig], *, head: bool = True) -> LoadedEncoder:

@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,12 +83,17 @@ class Checkpoint:
     @functools.cached_property
     def sha256(self) -> str:
         """SHA-256 (hexadecimal) of the bytes of the weight files, one after the other in the order of their names."""
-        digest = hashlib.sha256()
-        for file in sorted(self.weight_files):
-            with file.open("rb") as stream:
-                while chunk := stream.read(1 << 22):
-                    digest.update(chunk)
-        return digest.hexdigest()
+        return sha256_of(self.weight_files)
+
+
+def sha256_of(files: Iterable[Path]) -> str:
+    """SHA-256 (hexadecimal) of the bytes of several files, one after the other in the order of their names."""
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        with file.open("rb") as stream:
+            while chunk := stream.read(1 << 22):
+                digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _matrix(path: str, gguf: str, huggingface: str, shape: Callable, rotary_heads: Callable | None = None) -> Place:

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.encoder.checkpoint import Place, StoredEncoder, check_tensors, layer_places, linear, norm
-from models.encoder.folder import open_encoder_folder
+from models.encoder.folder import in_one_sentence, open_encoder_folder
 from models.transformer.huggingface import read_json
-from models.transformer.messages import shortened
 from models.vision.config import VisionConfig
 
 if TYPE_CHECKING:
@@ -46,12 +45,7 @@ def check_vision(folder: str | Path) -> StoredEncoder[VisionConfig]:
     ValueError, one sentence, for a folder that is incomplete or damaged, an unsupported architecture, and tensors that
     are missing, unexpected or misshapen.
     """
-    path = Path(folder)
-    try:
-        return _checked(path)
-    except (OSError, ValueError) as error:
-        cause = f"the model {path} cannot be read: {error}" if isinstance(error, OSError) else str(error)
-        raise ValueError(shortened(cause)) from error
+    return in_one_sentence(Path(folder), _checked)
 
 
 def load_vision(source: str | Path | StoredEncoder[VisionConfig], *, head: bool = True) -> LoadedVision:

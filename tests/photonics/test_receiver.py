@@ -52,7 +52,7 @@ def test_integrator_has_ktc_noise_at_any_rate():
         for rate in (1e8, 1e10):
             assert receiver.readout_variance(_at(rate), diodes_f) == pytest.approx(expected)
             assert receiver.power_w(_at(rate), diodes_f) == pytest.approx(3e-4 + (1e-14 + diodes_f) * 0.25 * rate)
-        traced = jax.jit(lambda r, at: r.readout_variance(at, diodes_f))(receiver, _at())  # noqa: B023
+        traced = jax.jit(lambda r, at, f: r.readout_variance(at, f))(receiver, _at(), diodes_f)
         np.testing.assert_allclose(traced, expected, rtol=1e-5)
 
 
