@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from photonics.catalogue import engine_names, load_engine
     from photonics.contractions import Contraction, Work, count_contractions
     from photonics.cost import Cost
+    from photonics.draws import generator
     from photonics.engine import Engine
     from photonics.explain import Explanation
     from photonics.loaded_panel import LoadedPanel
@@ -26,6 +27,7 @@ _HOME = {
     "Work": "contractions",
     "count_contractions": "contractions",
     "engine_names": "catalogue",
+    "generator": "draws",
     "load_engine": "catalogue",
     "monte_carlo": "many_engines",
 }
@@ -40,6 +42,7 @@ __all__ = [
     "Work",
     "count_contractions",
     "engine_names",
+    "generator",
     "load_engine",
     "monte_carlo",
 ]

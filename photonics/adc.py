@@ -52,9 +52,10 @@ class Adc:
 
         Straight-through inside the range, zero gradient where the code clips.
         """
-        lsb = full_scale / self.levels()
         clipped = jnp.clip(signal, -full_scale, full_scale)
-        return straight_through(clipped, jnp.round(clipped / lsb) * lsb)
+        # The reciprocal is taken once per output; a division for every signal would cost more than the rounding.
+        per_lsb = self.levels() / full_scale
+        return straight_through(clipped, jnp.round(clipped * per_lsb) * (full_scale / self.levels()))
 
     def conversion_energy_j(self, rate_hz: Scalar) -> Scalar:
         """Energy of one conversion at `rate_hz` conversions per second [J]."""

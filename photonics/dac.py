@@ -56,7 +56,7 @@ class Dac:
         clipped = jnp.clip(normalised, -1.0, 1.0)
         if self.ideal:
             return clipped
-        return straight_through(clipped, jnp.round(clipped * self.levels()) / self.levels())
+        return straight_through(clipped, jnp.round(clipped * self.levels()) * (1.0 / self.levels()))
 
     def conversion_energy_j(self, unipolar: int) -> Scalar:
         """Energy of one conversion of a converter of `unipolar` bits, those that the encoding leaves it [J]."""

@@ -7,6 +7,7 @@ from jax import Array
 from photonics.stage import Scalar
 
 
+@jax.custom_jvp
 def straight_through(exact: Array, rounded: Array) -> Array:
     """The value of `rounded` with the gradient of `exact` (straight-through estimator).
 
@@ -15,9 +16,17 @@ def straight_through(exact: Array, rounded: Array) -> Array:
     Bengio, Leonard, Courville, Estimating or Propagating Gradients Through Stochastic Neurons, 2013
     (arXiv 1308.3432). Rounding has zero gradient almost everywhere, which would stop all learning.
     """
-    return exact + jax.lax.stop_gradient(rounded - exact)
+    del exact
+    return rounded
 
 
+# Not exact + stop_gradient(rounded - exact): that would round once more, and cost two operations for every signal.
+@straight_through.defjvp
+def _straight_through_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    return straight_through(*primals), tangents[0]
+
+
+@jax.custom_vjp
 def gaussian_counts(mean: Array, variance: Scalar, normal: Array) -> Array:
     """Counts as mean + sqrt(variance) normal: the Gaussian surrogate of Poisson counts, differentiable in both.
 
@@ -25,9 +34,35 @@ def gaussian_counts(mean: Array, variance: Scalar, normal: Array) -> Array:
     variance = mean this has the first two moments of Poisson(mean); skewness 1/sqrt(mean) is left out, which is
     why the reference path counts photons and the two agree after an ADC only from about 20 electrons up.
     The gradient is that of a reparameterised draw. A variance of exactly zero gives zero noise and a zero
-    (not infinite) gradient.
+    (not infinite) gradient. Draws have no gradient.
     """
     return mean + standard_deviation(variance) * normal
+
+
+_Counts = tuple[Array, Array, Array]
+
+
+def _counts_forward(mean: Array, variance: Scalar, normal: Array) -> tuple[Array, _Counts]:
+    counts = gaussian_counts(mean, variance, normal)
+    return counts, (counts, mean, jnp.asarray(variance))
+
+
+def _counts_backward(residuals: _Counts, cotangent: Array) -> tuple[Array, Array, Array]:
+    # d sqrt(v) z / dv = sqrt(v) z / 2 v: from the counts, because making the draws anew would cost more.
+    counts, mean, variance = residuals
+    positive = variance > 0
+    by_variance = cotangent * (counts - mean) * jnp.where(positive, 0.5 / jnp.where(positive, variance, 1.0), 0.0)
+    return cotangent, _summed_to(by_variance, variance.shape), jnp.zeros_like(cotangent)
+
+
+def _summed_to(value: Array, shape: tuple[int, ...]) -> Array:
+    """`value` summed over the axes along which something of `shape` was broadcast to it."""
+    missing = value.ndim - len(shape)
+    axes = tuple(axis for axis, size in enumerate(value.shape) if axis < missing or shape[axis - missing] < size)
+    return jnp.sum(value, axis=axes).reshape(shape) if axes else value
+
+
+gaussian_counts.defvjp(_counts_forward, _counts_backward)
 
 
 def standard_deviation(variance: Scalar) -> Array:

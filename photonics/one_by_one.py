@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 from jax import Array
 
-from photonics.draws import standard_normal, stream, sum_of_bytes
+from photonics.draws import standard_normal, stream, sum_of_bits
 from photonics.encoding import Exposure
 from photonics.gradients import gaussian_counts, standard_deviation
 
@@ -71,4 +71,4 @@ def _fluctuation(engine: "Engine", key: Array, light: Array, leading: tuple[int,
     deviation = standard_deviation(engine.source.relative_variance(bandwidth_hz))
     if engine.source.noise == "common":
         return deviation * standard_normal(key, (*leading, 1)).reshape(-1, 1)
-    return deviation * sum_of_bytes(key, (*leading, light.shape[-1])).reshape(light.shape)
+    return deviation * sum_of_bits(key, (*leading, light.shape[-1])).reshape(light.shape)

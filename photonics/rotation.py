@@ -3,6 +3,7 @@
 import functools
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -24,7 +25,7 @@ def rotation_additions(k: int) -> int:
 def rotate(x: Array) -> Array:
     """x (..., k) times the orthogonal block-Hadamard matrix of length k; any floating type, any k.
 
-        y_b = Pi H_b diag(s) x_b / sqrt(b)    for each block b of `blocks(k)`, s = +-1 fixed by k, Pi a permutation
+        y_b = H_b diag(s) x_b / sqrt(b)    for each block b of `blocks(k)`, s = +-1 fixed by k
 
     Norms and inner products are kept to rounding. Ashkboos et al., QuaRot, 2024 (arXiv 2404.00456) use the same
     transform for 4-bit models. A block of length 1 is only multiplied by its sign.
@@ -52,14 +53,21 @@ def _sylvester(order: int) -> np.ndarray:
 
 
 def _hadamard(x: Array) -> Array:
-    # H_(pq) = H_p (x) H_q as two small products with a transposition between them, which beats log2(b) passes over
-    # memory. The last transposition is left out: it would only permute the outputs.
+    # H_(pq) = H_p (x) H_q as two small products, which beats log2(b) passes over memory; the second one as a product
+    # for every row, because that needs no transposition.
     size = x.shape[-1]
-    if size == 1:
-        return x
-    inner = 1 << size.bit_length() // 2
+    # Measured to be the fastest split: the first product runs over contiguous memory.
+    inner = min(size, 2 << size.bit_length() // 2)
     outer = size // inner
-    y = x.reshape(-1, inner) @ jnp.asarray(_sylvester(inner), x.dtype)
-    y = y.reshape(-1, outer, inner).swapaxes(1, 2)
-    y = y.reshape(-1, outer) @ jnp.asarray(_sylvester(outer), x.dtype)
-    return y.reshape(x.shape)
+    y = (x.reshape(-1, inner) @ jnp.asarray(_sylvester(inner), x.dtype)).reshape(-1, outer, inner)
+    return _across(y).reshape(x.shape)
+
+
+@jax.custom_vjp
+def _across(y: Array) -> Array:
+    """H_p times y (m, p, q), p a power of two; its transpose is itself, which XLA would not see."""
+    size = y.shape[1]
+    return jnp.matmul(jnp.broadcast_to(jnp.asarray(_sylvester(size), y.dtype), (y.shape[0], size, size)), y)
+
+
+_across.defvjp(lambda y: (_across(y), None), lambda _, cotangent: (_across(cotangent),))
