@@ -136,12 +136,12 @@ def unload_panels(model: nnx.Module) -> None:
 
 @jax.jit
 def _load(engine: Engine, w: Array, instance: Array, ranges: tuple[Array, Array] | None) -> LoadedPanel:
-    return packed(engine.load_panel(w, instance=instance, ranges=ranges))
+    return engine.load_panel(w, instance=instance, ranges=ranges)
 
 
 @jax.jit
 def _load_stack(operands: tuple[Engine, Array, Array, tuple[Array, Array] | None]) -> LoadedPanel:
-    return jax.lax.map(lambda one: _load(*one), operands)
+    return jax.lax.map(lambda one: packed(_load(*one)), operands)
 
 
 def _places(seam: Seam) -> Array:
