@@ -15,7 +15,6 @@ L that sets the variance is taken before source noise: its relative error is RIN
 receiver answers to each light by itself, `photonics.one_by_one` takes over.
 """
 
-import math
 from typing import TYPE_CHECKING
 
 import jax
@@ -27,6 +26,7 @@ from photonics.draws import standard_normal, stream, sum_of_bits
 from photonics.encoding import Exposure, digit_levels
 from photonics.gradients import gaussian_counts, standard_deviation
 from photonics.loaded_panel import LoadedPanel, exact_codes, split_rows
+from photonics.products import bits_of, exact_product, float32_product, light_product
 from photonics.stage import Scalar
 from photonics.transmissions import each_panel
 
@@ -46,6 +46,9 @@ def matmul(engine: "Engine", key: Array, x: Array, panel: LoadedPanel) -> Array:
     arrays = {
         "difference": panel.difference,
         "total": panel.total,
+        # A loop over panels would widen slices of bfloat16.
+        "difference_bits": bits_of(panel.difference) if panel.panels > 1 else None,
+        "total_bits": bits_of(panel.total) if panel.panels > 1 else None,
         "rails": panel.rails,
         "column": panel.column,
         "errors": panel.errors,
@@ -122,7 +125,7 @@ def _conversion(
         variance = jnp.zeros(())
     else:
         analog = _signal(engine, stream(key, _SOURCES), exposure, lights, panel, leading) + known
-        variance = variance_of_signal(engine, lights, panel["total"])
+        variance = variance_of_signal(engine, lights, panel["total"], panel["total_bits"])
     full_scale, errors = panel["full_scale"], panel["errors"]
     shape = (*leading, analog.shape[-1])
     if engine.readout.crosstalk:
@@ -183,15 +186,19 @@ def _signal(
     if exact_codes(engine):
         levels = digit_levels(engine.dac.levels(), engine.encoding.activation_slices)
         levels = levels if engine.encoding.activation_sign == "passes" else 2 * levels
-        product = exact_product(meant * levels, panel["difference"]) * (panel["unit"] / levels)
+        product = exact_product(meant * levels, panel["difference"], panel["difference_bits"]) * (
+            panel["unit"] / levels
+        )
         return product * engine.encoding.weight_factor
     drive = meant
     if not engine.shows_codes():
         light = sum(sign * light for sign, light in zip(exposure.signs, lights, strict=True))
         drive = light / (1.0 - engine.modulator.floor()) - exposure.base
     if engine.source.noise != "none":
-        drive = with_source_noise(engine, key, drive, exposure.signs, lights, leading)
-    product = _product(drive, panel["difference"].astype(jnp.float32)) * (panel["unit"] * engine.encoding.weight_factor)
+        drive = with_source_noise(engine, key, jnp.asarray(drive), exposure.signs, lights, leading)
+    product = float32_product(drive, panel["difference"].astype(jnp.float32)) * (
+        panel["unit"] * engine.encoding.weight_factor
+    )
     if engine.encoding.weight_sign == "rails":
         return product
     return product + engine.weight_pedestal() * jnp.sum(drive - meant, axis=-1, keepdims=True)
@@ -222,97 +229,15 @@ def with_source_noise(
     return drive + standard_deviation(of_drive) * light
 
 
-def variance_of_signal(engine: "Engine", lights: tuple[Array, ...], total: Array) -> Scalar:
-    """Shot and readout noise ahead of the ADC, in units of (U V)^2: (m, n), or a scalar without shot noise."""
+def variance_of_signal(engine: "Engine", lights: tuple[Array, ...], total: Array, bits: Array | None = None) -> Scalar:
+    """Shot and readout noise ahead of the ADC, in units of (U V)^2: (m, n), or a scalar without shot noise.
+
+    `total` (rows, n) is the light of all rails, `bits` the same as `photonics.products.bits_of` gives it.
+    """
     passes = len(lights)
     readout = passes * engine.readout_variance() / engine.gain_electrons() / engine.gain_electrons()
     if not engine.photodetector.shot_noise:
         return readout
-    light = _product_bfloat16(jnp.asarray(sum(lights)), total) + passes * engine.idle_light(lights[0].shape[-1])
+    light = light_product(jnp.asarray(sum(lights)), total, bits) + passes * engine.idle_light(lights[0].shape[-1])
     per_light, dark = engine.shot_variance_per_light()
     return per_light * light + (passes * dark + readout)
-
-
-@jax.custom_vjp
-def _product_bfloat16(a: Array, b: Array) -> Array:
-    """Product of light (m, k) and transmissions (k, n) in bfloat16, float32 sums: it only sets a variance.
-
-    Its cotangents are rounded to bfloat16 as well: the part of a gradient that goes through the width of the noise,
-    right to 2^-9, at half the cost of a float32 product each.
-    """
-    return _narrow_product(_to_bfloat16(a), b)
-
-
-def _narrow_product(a: Array, b: Array) -> Array:
-    return jnp.matmul(a, b, preferred_element_type=jnp.float32)
-
-
-def _product_forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
-    narrow = _to_bfloat16(a)
-    return _narrow_product(narrow, b), (narrow, b)
-
-
-def _product_backward(residuals: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
-    a, b = residuals
-    narrow = _to_bfloat16(cotangent)
-    by_a = jax.lax.dot_general(narrow, b, (((1,), (1,)), ((), ())), preferred_element_type=jnp.float32)
-    return by_a, _narrow_product(_transposed(a), narrow).astype(b.dtype)
-
-
-_product_bfloat16.defvjp(_product_forward, _product_backward)
-
-
-@jax.custom_vjp
-def _product(a: Array, b: Array) -> Array:
-    """Product of a (m, k) and b (k, n) in float32, both ways."""
-    return a @ b
-
-
-def _backward(residuals: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
-    a, b = residuals
-    return cotangent @ b.T, _transposed(a) @ cotangent
-
-
-_product.defvjp(lambda a, b: (_product(a, b), (a, b)), _backward)
-
-
-def _transposed(a: Array) -> Array:
-    """a (m, k) as (k, m), in memory: on a CPU, XLA's fast products do not contract the first axis.
-
-    In three axes, because the compiler would undo a transposition of two.
-    """
-    m, k = a.shape
-    part = math.gcd(k, 128)
-    return a.reshape(m, k // part, part).transpose(1, 2, 0).reshape(k, m)
-
-
-def _to_bfloat16(value: Array) -> Array:
-    """Finite float32 numbers to the nearest bfloat16, halves away from zero; not differentiable.
-
-    In three integer operations: the compiler's own conversion also takes care of NaN and of ties.
-    """
-    bits = jax.lax.bitcast_convert_type(value.astype(jnp.float32), jnp.uint32)
-    return jax.lax.bitcast_convert_type(((bits + 0x8000) >> 16).astype(jnp.uint16), jnp.bfloat16)
-
-
-@jax.custom_vjp
-def exact_product(codes: Array, weights: Array) -> Array:
-    """Product of integer codes (m, k) float32 and (k, n) bfloat16: exact, at the speed of bfloat16.
-
-    Integers up to 256 are exact in bfloat16 and their products are summed in float32, so up to 2^24 nothing is
-    lost. The backward pass runs in float32, because cotangents are no integers.
-    """
-    return _narrow_product(codes.astype(jnp.bfloat16), weights)
-
-
-def _exact_forward(codes: Array, weights: Array) -> tuple[Array, tuple[Array, Array]]:
-    return _narrow_product(codes.astype(jnp.bfloat16), weights), (codes, weights)
-
-
-def _exact_backward(residuals: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
-    codes, weights = residuals
-    wide = weights.astype(jnp.float32)
-    return cotangent @ wide.T, (_transposed(codes) @ cotangent).astype(weights.dtype)
-
-
-exact_product.defvjp(_exact_forward, _exact_backward)

@@ -1,4 +1,4 @@
-"""The fast path: exact integers, light, gradients. Its noise is in `test_noise_laws` and `test_reference`."""
+"""The fast path: integers, light, gradients. Its noise is in `test_noise_laws` and `test_reference`."""
 
 import jax
 import jax.numpy as jnp
@@ -17,25 +17,6 @@ _KEY = jax.random.key(3)
 
 
 # Exact integers ---------------------------------------------------------------------------------------------------
-
-
-def test_integer_codes_multiply_exactly():
-    random = np.random.default_rng(0)
-    codes, weights = random.integers(-127, 128, (7, 1024)), random.integers(-127, 128, (1024, 5))
-    codes[0], weights[:, 0] = 127, 127  # the largest sum that there can be: 1024 * 127^2 < 2^24
-    y = fast.exact_product(jnp.asarray(codes, jnp.float32), jnp.asarray(weights, jnp.bfloat16))
-    np.testing.assert_array_equal(np.asarray(y, np.int64), codes @ weights)
-
-
-def test_gradient_of_the_exact_product_is_that_of_a_product():
-    codes, weights = jnp.round(10 * _X), jnp.round(10 * _W).astype(jnp.bfloat16)
-    cotangent = jax.random.normal(_KEY, (64, 12))
-    by_codes, by_weights = jax.grad(lambda a, b: jnp.sum(fast.exact_product(a, b) * cotangent), argnums=(0, 1))(
-        codes, weights
-    )
-    np.testing.assert_allclose(by_codes, cotangent @ weights.astype(jnp.float32).T, rtol=1e-5, atol=1e-4)
-    # The cotangent of bfloat16 weights is bfloat16: half a unit of its eighth bit.
-    np.testing.assert_allclose(by_weights.astype(jnp.float32), codes.T @ cotangent, rtol=2**-8, atol=1e-4)
 
 
 @pytest.mark.parametrize(("bits", "rotate"), [(2, False), (8, True), (9, False)])
