@@ -3,17 +3,20 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
+from experiments.accuracy_config import AccuracyConfig
 from experiments.accuracy_output import write_output
 from experiments.accuracy_request import AccuracyRequest
 from experiments.accuracy_results import Evaluated
 from experiments.accuracy_settings import Setting, explanations, sweep
+from experiments.devices import Devices
 from experiments.environment import environment, stamp
 from experiments.errors import Stopped
-from experiments.evaluation import LAYER_KEYS, DigitalModel, OpticalModel, Task
+from experiments.evaluation import LAYER_KEYS, Batch, DigitalModel, OpticalModel, Task, joined
 from experiments.progress import Progress
 from experiments.runs import ENVIRONMENT_FILE, PointStore
 from experiments.stopping import stoppable
@@ -37,29 +40,29 @@ def run_accuracy(request: AccuracyRequest, argv: Sequence[str]) -> Path:
 
 def _run(request: AccuracyRequest, argv: Sequence[str]) -> Path:
     config = request.config
+    devices = Devices.chosen(config.devices)
     engine = build_engine(request.engine_file)
     plans = [_Plan(engine.replace(**{"encoding.rotate": rotate}), config.laser_power_w) for rotate in config.rotations]
-    task = _task(request)
+    task = task_of(config, request.checkpoint, request.sample)
     store = PointStore(request.folder.points, stamp())
     with Progress(sum(len(plan.settings) for plan in plans) * len(task.batches), "accuracy") as progress:
         progress.note(f"loading {config.model}")
-        digital = DigitalModel.of(task.load())
+        digital = DigitalModel.of(task.load(), devices)
         work = task.work(digital.copy())
-        sweeper = _Sweeper(request, argv, digital, task, store, progress)
+        sweeper = _Sweeper(request, argv, digital, task, devices, store, progress)
         evaluated = [sweeper.evaluate(plan) for plan in plans]
         return write_output(request, task, work, evaluated, progress)
 
 
-def _task(request: AccuracyRequest) -> Task:
-    """What the model is asked, with everything that is measured."""
-    if request.config.task == "perplexity":
+def task_of(config: AccuracyConfig, checkpoint: Any, sample: Any) -> Task:
+    """What the model is asked, with everything that is measured; arguments as `AccuracyRequest` has them."""
+    if config.task == "perplexity":
         from experiments.language_task import LanguageModelling
 
-        return LanguageModelling(request.checkpoint, request.sample, request.config.context)
+        return LanguageModelling(checkpoint, sample, config.context)
     from experiments.accuracy_encoders import Classification, Embedding
 
-    kind = Embedding if request.config.task == "embed" else Classification
-    return kind(request.checkpoint, request.sample)
+    return (Embedding if config.task == "embed" else Classification)(checkpoint, sample)
 
 
 class _Plan:
@@ -88,10 +91,11 @@ class _Sweeper:
     argv: Sequence[str]
     digital: DigitalModel
     task: Task
+    devices: Devices
     store: PointStore
     progress: Progress
     _opened: bool = False
-    _reference: tuple[int, jax.Array] | None = None
+    _spread: tuple[int, Batch, jax.Array] | None = None
 
     def evaluate(self, plan: _Plan) -> Evaluated:
         """All settings of a plan on all batches."""
@@ -120,18 +124,17 @@ class _Sweeper:
     def _build(self, plan: _Plan) -> OpticalModel:
         self.progress.note(f"encoding weights, {_words(plan.rotate)}; the first point compiles")
         config = self.request.config
-        optical = OpticalModel(self.digital, plan.engine, config.digital, self.task, config.seed)
+        optical = OpticalModel(self.digital, plan.engine, config.digital, self.task, config.seed, self.devices)
         if not self._opened:
             # Only now is everything known that could make the request a wrong one.
             self.request.folder.open()
-            facts = environment(self.argv, config.seed, jax.default_backend())
+            facts = environment(self.argv, config.seed, jax.default_backend()) | {"devices": len(self.devices)}
             self.request.folder.write_json(ENVIRONMENT_FILE, facts)
             self._opened = True
         return optical
 
     def _evaluate_one(self, plan: _Plan, setting: Setting, index: int, optical: OpticalModel) -> None:
-        batch = self.task.batches[index]
-        reference = self._digital(index)
+        batch, reference = self._digital(index)
         optical.use(setting.apply(plan.engine), panels_changed=False)
         arrays = optical.score(batch, reference)
         if index == 0 and setting.laser_power_w is not None:
@@ -141,16 +144,16 @@ class _Sweeper:
         level = measure.words(float(f"{np.mean(arrays[measure.key]):.4g}"))
         self.progress.step(f"{self._title(plan, setting, index)}: {measure.name} {level}")
 
-    def _digital(self, index: int) -> jax.Array:
-        """Digital answers to a batch, the last ones kept; stores how good they are."""
-        if self._reference is None or self._reference[0] != index:
-            self._reference = None  # the old ones make room first
-            batch = self.task.batches[index]
-            self._reference = (index, self.task.reference(self.digital, batch))
-            scores = self.task.baseline(batch, self._reference[1])
+    def _digital(self, index: int) -> tuple[Batch, jax.Array]:
+        """A batch on its devices and the digital answers to it, the last ones kept; stores how good they are."""
+        if self._spread is None or self._spread[0] != index:
+            self._spread = None  # the old ones make room first
+            batch = self.task.batches[index].on(self.devices)
+            self._spread = (index, batch, self.task.reference(self.digital, batch))
+            scores = self.task.baseline(batch, self._spread[2])
             counted = {name: np.asarray(value)[: len(batch.windows)] for name, value in scores.items()}
             self.store.save(f"digital_batch-{index}", counted)
-        return self._reference[1]
+        return self._spread[1:]
 
     def _title(self, plan: _Plan, setting: Setting, index: int) -> str:
         part = f", batch {index + 1} of {len(self.task.batches)}" if len(self.task.batches) > 1 else ""
@@ -158,12 +161,12 @@ class _Sweeper:
 
     def _collect(self, plan: _Plan) -> Evaluated:
         count = len(self.task.batches)
-        baseline = _joined([self._stored(f"digital_batch-{index}") for index in range(count)])
+        baseline = joined([self._stored(f"digital_batch-{index}") for index in range(count)])
         points, explained = [], []
         for setting in plan.settings:
             stored = [self._stored(plan.label(setting, index)) for index in range(count)]
             # The layers are measured on the first batch only.
-            scores = _joined([{n: v for n, v in one.items() if n not in LAYER_KEYS} for one in stored])
+            scores = joined([{n: v for n, v in one.items() if n not in LAYER_KEYS} for one in stored])
             evaluation = self.task.judge(scores, baseline)
             if setting.laser_power_w is None:
                 explained.append((setting, evaluation))
@@ -177,11 +180,6 @@ class _Sweeper:
         if arrays is None:
             raise RuntimeError(f"the finished point {label} has vanished from {self.store.folder}")
         return arrays
-
-
-def _joined(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Arrays of the same names, one behind the other."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _words(rotate: bool) -> str:

@@ -89,6 +89,9 @@ class AccuracyConfig:
     seed: Annotated[int, tyro.conf.arg(metavar="S")] = 0
     """Seed of every random draw."""
 
+    devices: Annotated[Literal["all"] | int, tyro.conf.arg(metavar="all|N")] = "all"
+    """Devices of JAX that share the windows of a batch. Draws are the same on any number; a CPU is one device."""
+
     out: Annotated[
         str | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: runs/accuracy/<hash of the options>)")
     ] = None
@@ -115,6 +118,8 @@ def check_options(config: AccuracyConfig) -> None:
     _check_task(config)
     if config.panels != "resident" and config.panels < 1:
         raise RequestError(f"--panels {config.panels}: give 'resident' or a whole number of panels from 1")
+    if config.devices != "all" and config.devices < 1:
+        raise RequestError(f"--devices {config.devices}: give 'all' or a whole number of devices from 1")
     check_seed(config.seed)
     check_patterns(config.digital)
     check_not_empty(config, ("model", "engine", "text", "data", "out"))

@@ -55,6 +55,7 @@ class _EncoderTask:
         self._stored, self._data, self._call, self._head = stored, data, call, head
         self.batches: Sequence[Batch] = SampleBatches(data)
         self.calibration = _arrays(data.calibration_inputs())
+        self.rows = data.batch
         self.tokens = sum(data.tokens)
         self.samples: int | None = len(data.tokens)
 

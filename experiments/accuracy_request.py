@@ -36,15 +36,13 @@ class AccuracyRequest:
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options by name, as they stand in `config.toml` and `result.json`; `out` is not one of the run's."""
+        """The options by name, as they stand in `config.toml` and `result.json`: all but where it runs."""
         return options(self.config)
 
 
 def options(config: Any) -> dict[str, Any]:
-    """Options of a configuration by name without `out`, which says where a run is and not what it is."""
-    values = dataclasses.asdict(config)
-    del values["out"]
-    return values
+    """Options of a configuration by name without `out` and `devices`, which say where a run is and not what it is."""
+    return {name: value for name, value in dataclasses.asdict(config).items() if name not in ("out", "devices")}
 
 
 def check_request(config: AccuracyConfig) -> AccuracyRequest:
@@ -53,12 +51,7 @@ def check_request(config: AccuracyConfig) -> AccuracyRequest:
     engine_file = checked_engine_file(config.engine, config.set)
     powers_w = config.laser_power_w or default_powers_w(float(engine_file.values["operating_point.symbol_rate_hz"]))
     config = dataclasses.replace(config, laser_power_w=tuple(sorted(powers_w)))
-    if config.task == "perplexity":
-        checkpoint, sample, source = _decoder(config)
-    else:
-        from experiments.accuracy_encoders_request import encoder_and_samples
-
-        checkpoint, sample, source = encoder_and_samples(config)
+    checkpoint, sample, source = model_and_data(config)
     document = {
         "experiment": EXPERIMENT,
         "options": options(config),
@@ -70,6 +63,15 @@ def check_request(config: AccuracyConfig) -> AccuracyRequest:
     folder = RunFolder(path, document)
     folder.check()
     return AccuracyRequest(config, engine_file, checkpoint, sample, folder)
+
+
+def model_and_data(config: AccuracyConfig) -> tuple[Any, Any, dict[str, Any]]:
+    """Model, what is measured, and the tables that tell the data from others; RequestError where they do not fit."""
+    if config.task == "perplexity":
+        return _decoder(config)
+    from experiments.accuracy_encoders_request import encoder_and_samples
+
+    return encoder_and_samples(config)
 
 
 def _decoder(config: AccuracyConfig) -> tuple["Checkpoint", Any, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """How every figure looks, and how it is written: one style, colours that all readers can tell apart, PNG and SVG."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,15 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
+_METADATA: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}}
+
+
+def save_figure(figure: Figure, folder: Path, name: str, kinds: Sequence[str] = ("png", "svg")) -> list[Path]:
     """Write a figure as `name`.png and `name`.svg into a folder, each whole or not at all; returns the files."""
     files = []
-    for kind, metadata in (("png", {}), ("svg", {"Date": None})):
+    for kind in kinds:
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, dpi=160, metadata=metadata)
+        figure.savefig(buffer, format=kind, dpi=160, metadata=_METADATA[kind])
         files.append(folder / f"{name}.{kind}")
         write_file(files[-1], buffer.getvalue())
     return files

@@ -11,7 +11,7 @@ from flax import nnx
 from jax import Array
 
 from experiments.accuracy_results import Evaluation
-from experiments.evaluation import Batch, DigitalModel, batches
+from experiments.evaluation import BATCH_WINDOWS, Batch, DigitalModel, batches
 from experiments.measures import KL_OF_TOKENS
 from experiments.model_source import loaded
 from models.transformer.load import load_model
@@ -28,6 +28,7 @@ class LanguageModelling:
 
     measure = KL_OF_TOKENS
     table = "windows"
+    rows = BATCH_WINDOWS
     samples: int | None = None
 
     def __init__(self, checkpoint: "Checkpoint", sample: "Sample", context: int) -> None:

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+import jax
 from flax import nnx
 from jax import Array
 
@@ -69,15 +70,15 @@ class Seam:
 
 def find_seams(model: nnx.Module) -> list[Seam]:
     """All layers of a model that have a seam, ordered by path."""
-    found = []
+    found, shapes = [], _parameter_shapes(model)
     for path, module in nnx.iter_modules(model):
         stacked = _stacked(module)
         if stacked is None:
             continue
         layers, names = None, (_join(path),)
         if stacked:
-            layers = _weight(module).shape[0]
-            root = _stack_root(model, path, layers)
+            layers = _weight_shape(module)[0]
+            root = _stack_root(shapes, path, layers)
             names = tuple(_join((*path[:root], index, *path[root:])) for index in range(layers))
         found.append(Seam(module, path, layers, names))
     return sorted(found, key=lambda seam: tuple(map(str, seam.path)))
@@ -92,14 +93,15 @@ def unreachable(model: nnx.Module, seams: Iterable[Seam]) -> list[str]:
     seams = list(seams)
     reached = {id(param) for seam in seams for _, param in _params(seam.module)}
     reached_modules = {id(seam.module) for seam in seams}
-    roots = [(seam.path[: _stack_root(model, seam.path, seam.layers)]) for seam in seams if seam.layers is not None]
+    shapes = _parameter_shapes(model)
+    roots = [(seam.path[: _stack_root(shapes, seam.path, seam.layers)]) for seam in seams if seam.layers is not None]
     left = []
     for path, module in nnx.iter_modules(model):
         if not getattr(module, "multiplies", True):
             continue
         lead = 1 if any(path[: len(root)] == root for root in roots) else 0
         own = [param for _, param in _params(module, deep=False) if id(param) not in reached]
-        if id(module) not in reached_modules and any(param[...].ndim - lead >= 2 for param in own):
+        if id(module) not in reached_modules and any(len(_shape(param)) - lead >= 2 for param in own):
             left.append(f"{_join(path) or '.'} ({type(module).__name__})")
     return left
 
@@ -123,22 +125,31 @@ def _stacked(module: Any) -> bool | None:
         plain = 2
     else:
         return None
-    return _weight(module).ndim > plain
+    return len(_weight_shape(module)) > plain
 
 
-def _weight(module: Any) -> Any:
-    """The weights of a module with a seam, only for their shape."""
-    return module.weight_matrix() if hasattr(module, "weight_matrix") else module.kernel[...]
+def _weight_shape(module: Any) -> tuple[int, ...]:
+    """Shape of the weights of a module with a seam; they are not read."""
+    return jax.eval_shape(module.weight_matrix).shape if hasattr(module, "weight_matrix") else _shape(module.kernel)
 
 
-def _stack_root(model: nnx.Module, path: Path, layers: int | None) -> int:
+def _shape(param: nnx.Variable) -> tuple[int, ...]:
+    # Of the raw value: reading the value itself would widen a stack of two-byte weights.
+    return param.get_raw_value().shape
+
+
+def _parameter_shapes(model: nnx.Module) -> list[tuple[Path, tuple[int, ...]]]:
+    """Where every parameter stands, and its shape; () for those of layers outside of any stack."""
+    plain = {id(p) for _, module in nnx.iter_modules(model) if _stacked(module) is False for _, p in _params(module)}
+    return [(where, () if id(param) in plain else _shape(param)) for where, param in _params(model)]
+
+
+def _stack_root(shapes: list[tuple[Path, tuple[int, ...]]], path: Path, layers: int | None) -> int:
     """How many components of `path` name the stack: the highest module whose parameters all carry the layer axis.
 
     Weights of a layer outside of any stack carry none, whatever their shape; and a model that holds its one stack
     under a name is not the stack itself.
     """
-    plain = {id(p) for _, module in nnx.iter_modules(model) if _stacked(module) is False for _, p in _params(module)}
-    shapes = [(where, () if id(param) in plain else param[...].shape) for where, param in _params(model)]
     first = 1 if len(path) > 1 and len({where[0] for where, _ in shapes}) == 1 else 0
     for depth in range(first, len(path) + 1):
         inside = [shape for where, shape in shapes if where[:depth] == path[:depth]]

@@ -13,10 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from flax import nnx
 
 from experiments import accuracy, evaluation
 from experiments.accuracy_plot import draw
+from experiments.accuracy_sweep import AccuracySweep
 from experiments.cli import main
+from experiments.devices import Devices
+from experiments.sweepable import Point
 from experiments.tables import read_table
 
 # Two windows, two powers, and no crosstalk because its pre-distortion is slow to compile.
@@ -41,6 +45,8 @@ POINT_KEYS = {
     "snr_db",
     "beyond_power_max",
 }
+# Parts of the energy are a table of their own.
+NOT_SWEPT = {"energy_breakdown_j", "energy_per_token_reloaded_j"}
 TABLES = ["points", "energy", "iso_accuracy", "rotation", "plateau", "machines", "windows", "layers"]
 
 
@@ -168,6 +174,28 @@ def test_another_configuration_is_refused(finished, tiny_model_folder):
     assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
 
+def test_points_of_a_sweep_are_those_of_the_command(result, tiny_model_folder):
+    swept, chosen = AccuracySweep(), ("optics.crosstalk=false",)
+    points = []
+    for point in result["points"]:
+        options = {
+            "model": str(tiny_model_folder),
+            "tokens": 32,
+            "context": 16,
+            "laser_power_w": point["laser_power_w"],
+        }
+        options["rotate"] = "on" if point["rotate"] else "off"
+        points.append(Point("accuracy", options, chosen, 0, None, swept.facts(options, chosen)))
+    # The strong ones first: neither order nor neighbours matter.
+    found = list(swept.evaluate(points[::-1]))
+    for (_, row), point in zip(found, reversed(result["points"]), strict=True):
+        assert isinstance(row, dict), row
+        assert set(row) >= POINT_KEYS - {"laser_power_w", "rotate", "seed"} - NOT_SWEPT
+        assert row["digital_perplexity"] == result["baseline"]["perplexity"]
+        for name in set(row) - {"digital_perplexity"}:
+            assert row[name] == pytest.approx(point[name], rel=1e-6), name
+
+
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_run_goes_on(finished, tiny_model_folder, tmp_path, monkeypatch):
     argv = arguments(tiny_model_folder, tmp_path / "run", "--rotate", "on")
@@ -260,11 +288,13 @@ def test_keys_follow_the_window_and_not_the_batch(monkeypatch):
     seen = []
     monkeypatch.setattr(evaluation, "reseed", lambda model, keys: seen.append(np.asarray(jax.random.key_data(keys))))
     model = object.__new__(evaluation.OpticalModel)
-    model._model, model._seed = None, 7
-    model._reseed((0, 1, 2, 3), 4)
-    model._reseed((2, 3), 4)
+    model._model, model._devices = nnx.Module(), Devices.chosen(1)
+    model._reseed((0, 1, 2, 3), 4, (7,))
+    model._reseed((2, 3), 4, (7,))
+    model._reseed((2, 3), 2, (7, 8))
     np.testing.assert_array_equal(seen[0][2:], seen[1][:2])
-    assert len(np.unique(seen[0], axis=0)) == 4
+    np.testing.assert_array_equal(seen[0][2:], seen[2][:2])
+    assert len(np.unique(np.concatenate([seen[0], seen[2][2:]]), axis=0)) == 6
 
 
 def test_batches_cover_every_window_once():

@@ -19,6 +19,7 @@ from experiments.errors import RequestError
         ({"tokens": 100}, "give at least 128"),
         ({"tokens": -5}, "less than one window"),
         ({"panels": 0}, "--panels 0"),
+        ({"devices": 0}, "--devices 0"),
         ({"seed": -1}, "--seed -1"),
         ({"seed": 2**32}, "--seed"),
         ({"digital": ("(",)}, "not a regular expression"),

@@ -12,7 +12,9 @@ import photonics
 from experiments import accuracy
 from experiments.accuracy_encoders import compare_classes, compare_vectors, merged
 from experiments.accuracy_plot import draw
+from experiments.accuracy_sweep import AccuracySweep
 from experiments.cli import main
+from experiments.sweepable import Point
 from experiments.tables import read_table
 from photonics.work import Contraction, Work
 from tests.experiments.labelled_files import write_images, write_texts
@@ -91,6 +93,23 @@ def test_embeddings_come_nearer_with_light(embedding):
     assert plateau["cosine_distance"] == strong["cosine_distance"]
     assert math.fsum(plateau["causes"].values()) == pytest.approx(strong["cosine_distance"], abs=1e-12)
     assert "pydoc_data" in embedding["text"]["source"]
+
+
+@pytest.mark.parametrize("run", ["embedding", pytest.param("of_texts", marks=pytest.mark.slow)])
+def test_points_of_a_sweep_are_those_of_the_command(root, run, request):
+    result = request.getfixturevalue(run)
+    given = {"context": 32, "tokens": 300} if run == "embedding" else {"context": 32, "data": f"{root}/texts.csv"}
+    task, chosen = result["config"]["task"], ("optics.crosstalk=false",)
+    swept = AccuracySweep(task)
+    options = {"task": task, "model": f"{root}/bert", **given, "laser_power_w": 0.2}
+    point = Point("accuracy", options, chosen, 0, None, swept.facts(options, chosen))
+    ((_, row),) = swept.evaluate([point])
+    assert isinstance(row, dict), row
+    left_out = {"laser_power_w", "rotate", "seed", "energy_breakdown_j", "energy_per_token_reloaded_j"}
+    assert set(row) == set(result["points"][1]) - left_out
+    assert swept.objective in row
+    for name, value in row.items():
+        assert value == pytest.approx(result["points"][1][name], rel=1e-6), name
 
 
 @pytest.mark.parametrize("run", ["of_texts", pytest.param("of_images", marks=pytest.mark.slow)])

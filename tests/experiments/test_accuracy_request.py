@@ -30,6 +30,15 @@ def config(tiny_model_folder: Path, **options) -> AccuracyConfig:
     return AccuracyConfig(**{"model": str(tiny_model_folder), "tokens": 32, "context": 16, **options})
 
 
+def test_where_it_runs_is_not_what_it_is(tiny_model_folder, tmp_path):
+    here, there = (
+        check_request(config(tiny_model_folder, devices=devices, out=str(tmp_path / name)))
+        for devices, name in (("all", "here"), (3, "there"))
+    )
+    assert here.folder.document == there.folder.document
+    assert here.options == there.options
+
+
 def test_a_good_request_is_complete_and_leaves_nothing(tiny_model_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     request = check_request(config(tiny_model_folder, tokens=40, laser_power_w=(0.1, 0.01)))

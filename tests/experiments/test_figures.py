@@ -29,3 +29,8 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(OSError):
         _drawn(tmp_path / "absent")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_kind_is_written_if_one_is_asked_for(tmp_path):
+    (file,) = save_figure(Figure(figsize=(1.0, 1.0)), tmp_path, "empty.one", ["svg"])
+    assert file == tmp_path / "empty.one.svg" and list(tmp_path.iterdir()) == [file]
