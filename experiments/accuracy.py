@@ -21,6 +21,7 @@ from experiments.progress import Progress
 from experiments.runs import ENVIRONMENT_FILE, PointStore
 from experiments.stopping import stoppable
 from photonics.catalogue import build_engine
+from photonics.draws import generator
 from photonics.engine import Engine
 
 
@@ -30,7 +31,7 @@ def run_accuracy(request: AccuracyRequest, argv: Sequence[str]) -> Path:
     Stopped, with a message that says so, on SIGINT or SIGTERM: finished points stay and the same request goes on.
     """
     try:
-        with stoppable():
+        with stoppable(), generator(request.config.generator):
             return _run(request, argv)
     except (KeyboardInterrupt, Stopped):
         kept = request.folder.points.is_dir() and any(request.folder.points.iterdir())

@@ -89,6 +89,9 @@ class AccuracyConfig:
     seed: Annotated[int, tyro.conf.arg(metavar="S")] = 0
     """Seed of every random draw."""
 
+    generator: Literal["counter", "threefry"] = "counter"
+    """Where random draws come from: a counter hash that costs little, or JAX's own generator for a second opinion."""
+
     devices: Annotated[Literal["all"] | int, tyro.conf.arg(metavar="all|N")] = "all"
     """Devices of JAX that share the windows of a batch. Draws are the same on any number; a CPU is one device."""
 

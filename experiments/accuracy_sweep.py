@@ -75,10 +75,15 @@ def _evaluated(points: Sequence[Point], requests: Mapping[int, PointRequest]) ->
         return
     from experiments.accuracy_sweep_models import Kept
     from experiments.accuracy_sweep_rows import evaluated
+    from photonics.draws import generator
 
     global _KEPT
     _KEPT = _KEPT or Kept()
-    yield from evaluated(_KEPT, {index: (request, points[index].instance or 0) for index, request in requests.items()})
+    # Points of one chunk are of one group, and the generator is part of it.
+    with generator(next(iter(requests.values())).config.generator):
+        yield from evaluated(
+            _KEPT, {index: (request, points[index].instance or 0) for index, request in requests.items()}
+        )
 
 
 def _request(point: Point) -> PointRequest:

@@ -68,7 +68,13 @@ class PointRequest:
             for path, value in self.engine_file.values.items()
             if isinstance(value, bool | int | str) or path in STATIC_NUMBERS
         }
-        document = [self.data, self.config.digital, self.rotate, {**switches, ROTATE: self.rotate}]
+        document = [
+            self.data,
+            self.config.digital,
+            self.config.generator,
+            self.rotate,
+            {**switches, ROTATE: self.rotate},
+        ]
         return _digest(document)
 
 

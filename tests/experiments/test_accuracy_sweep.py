@@ -179,6 +179,16 @@ def test_groups_are_structures(sweep, change, another):
     assert (sweep.experiment.group(sweep.point(change)) != sweep.experiment.group(sweep.point())) is another
 
 
+def test_another_generator_gives_other_draws_of_the_same_law(sweep):
+    counter, threefry = sweep.point(laser_power_w=WEAK_W), sweep.point(laser_power_w=WEAK_W, generator="threefry")
+    assert sweep.experiment.group(counter) != sweep.experiment.group(threefry)
+    (theirs,), (ours,), (again,) = sweep.rows(threefry), sweep.rows(counter), sweep.rows(threefry)
+    assert theirs == again
+    assert theirs["kl_nats"] != ours["kl_nats"]
+    # 30 tokens each: far less apart than no noise or twice the noise would be.
+    assert 0.5 < theirs["kl_nats"] / ours["kl_nats"] < 2
+
+
 def test_groups_hold_everything_that_compiles_anew(sweep):
     group = sweep.experiment.group
     same = [sweep.point(seed=3), sweep.point(instance=4), sweep.point(laser_power_w=WEAK_W), sweep.point(panels=3)]
