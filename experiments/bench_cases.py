@@ -27,7 +27,7 @@ class Case:
         engine: another engine than that of the options, or None.
         engine_set: PATH=VALUE that make the machine of the case from the engine.
         shape: (m, k, n) of the product, None for a model.
-        target: largest ratio that issue 4 of this project allows on its machine, None where it names none.
+        target: largest ratio aimed at, on 2 cores with AVX512-BF16; None where none was set.
         generator: of the random draws (`photonics.draws.generator`).
     """
 

@@ -1,5 +1,6 @@
 """From a case of `exalight bench` to its times: both functions compiled, warmed up and run in turn."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -48,28 +49,31 @@ def measure_product(case: Case, engine_file: "EngineFile", seed: int, pairs: int
 
 def _product_calls(case: Case, engine: Engine, key: Array, x: Array, w: Array) -> tuple[_Call, _Call]:
     if "weights" in case.kind:
-        held, product = w, _from_weights
+        held, product, rest = w, _from_weights, (engine, key)
     else:
-        held, product = jax.jit(lambda engine, w: engine.load_panel(w))(engine, w), _loaded
+        panel = jax.jit(lambda engine, w: engine.load_panel(w))(engine, w)
+        held, product, rest = (panel.difference, panel.total), _loaded, (panel, engine, key)
     if not case.kind.startswith("backward"):
-        return (jnp.matmul, (x, w)), (product, (x, held, engine, key))
+        return (jnp.matmul, (x, w)), (product, (x, held, *rest))
 
     def loss(function: Callable[..., Array]) -> Callable[..., Array]:
         return jax.grad(lambda *arguments: jnp.sum(jnp.square(function(*arguments))), argnums=(0, 1))
 
-    return (loss(jnp.matmul), (x, w)), (loss(product), (x, held, engine, key))
+    return (loss(jnp.matmul), (x, w)), (loss(product), (x, held, *rest))
 
 
 def _from_weights(x: Array, w: Array, engine: Engine, key: Array) -> Array:
     return engine.matmul(key, x, w)
 
 
-def _loaded(x: Array, panel: "LoadedPanel", engine: Engine, key: Array) -> Array:
-    return engine.matmul(key, x, panel)
+def _loaded(x: Array, light: tuple[Array, Array], panel: "LoadedPanel", engine: Engine, key: Array) -> Array:
+    """`light` is what weights become on a panel: signed, and of all rails, which sets the noise."""
+    difference, total = light
+    return engine.matmul(key, x, dataclasses.replace(panel, difference=difference, total=total))
 
 
 def measure_model(engine_file: "EngineFile", checkpoint: "Checkpoint", seed: int, pairs: int) -> Measured:
-    """Times of a decoder's whole forward pass to the most likely tokens, digital and optical, panels loaded.
+    """Times of a decoder's whole forward pass to the logits, digital and optical, panels loaded.
 
     Tokens are drawn at random; converter ranges are those of typical operands, which cost the same as measured ones.
     """
@@ -86,13 +90,16 @@ def measure_model(engine_file: "EngineFile", checkpoint: "Checkpoint", seed: int
 
 def _forward(model: nnx.Module, tokens: Array) -> _Call:
     graph, state = nnx.split(model)
-    return (lambda state, tokens: jnp.argmax(nnx.merge(graph, state)(tokens), axis=-1)), (state, tokens)
+    return (lambda state, tokens: nnx.merge(graph, state)(tokens)), (state, tokens)
 
 
 def _measure(plain: _Call, optical: _Call, pairs: int, vectors: int) -> Measured:
-    programs = [jax.jit(function).lower(*arguments).compile() for function, arguments in (plain, optical)]
-    times = interleave(lambda: programs[0](*plain[1]), lambda: programs[1](*optical[1]), pairs)
+    # Called as users call them: what `compile` returns takes longer to look at its arguments.
+    functions = [jax.jit(function) for function, _ in (plain, optical)]
+    programs = [function.lower(*call[1]).compile() for function, call in zip(functions, (plain, optical), strict=True)]
     (plain_temp_byte, output_byte), (optical_temp_byte, _) = map(_memory, programs)
+    del programs
+    times = interleave(lambda: functions[0](*plain[1]), lambda: functions[1](*optical[1]), pairs)
     facts = {
         "plain_temp_byte": plain_temp_byte,
         "plain_output_byte": output_byte,

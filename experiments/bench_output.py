@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LEAST_JUDGED_PAIRS = 15
 _PACKAGES = ("exalight", "jax", "jaxlib", "flax", "numpy")
-# The memory that issue 4 allows: this often the plain one's own, and one output.
+# The memory aimed at: this often the plain one's own, and one output.
 _MEMORY_FACTOR = 1.5
 
 

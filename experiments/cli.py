@@ -19,17 +19,33 @@ from typing import Annotated
 import tyro
 
 from experiments.accuracy_config import AccuracyConfig
+from experiments.bench_config import BenchConfig
 from experiments.engines_config import EnginesConfig
 from experiments.errors import RequestError, Stopped
 from experiments.generate_config import GenerateConfig
+from experiments.plot_config import PlotConfig
+from experiments.sweep_config import SweepConfig
+from experiments.xla_flags import use_full_vectors
 
-_Config = AccuracyConfig | EnginesConfig | GenerateConfig
-_CONFIGS: dict[str, type[_Config]] = {"accuracy": AccuracyConfig, "engines": EnginesConfig, "generate": GenerateConfig}
+_Config = AccuracyConfig | EnginesConfig | GenerateConfig | BenchConfig | SweepConfig | PlotConfig
+_CONFIGS: dict[str, type[_Config]] = {
+    "accuracy": AccuracyConfig,
+    "engines": EnginesConfig,
+    "generate": GenerateConfig,
+    "bench": BenchConfig,
+    "sweep": SweepConfig,
+    "plot": PlotConfig,
+}
+# Arguments that are given by place, not by name.
+_BY_PLACE = {"engines": "name", "sweep": "experiment", "plot": "run"}
 # Options that take several values, given at once or one by one.
 _SEVERAL = {
     "accuracy": {"--set", "--digital", "--laser-power-w"},
     "engines": {"--set"},
     "generate": {"--set", "--digital"},
+    "bench": {"--set", "--shapes"},
+    "sweep": {"--set"},
+    "plot": set(),
 }
 _DESCRIPTION = (
     "What does it take to run transformer inference with light? "
@@ -40,6 +56,9 @@ _Command = (
     Annotated[AccuracyConfig, tyro.conf.subcommand(name="accuracy")]
     | Annotated[EnginesConfig, tyro.conf.subcommand(name="engines")]
     | Annotated[GenerateConfig, tyro.conf.subcommand(name="generate")]
+    | Annotated[BenchConfig, tyro.conf.subcommand(name="bench")]
+    | Annotated[SweepConfig, tyro.conf.subcommand(name="sweep")]
+    | Annotated[PlotConfig, tyro.conf.subcommand(name="plot")]
 )
 
 
@@ -49,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 done, 1 the run failed or was stopped, 2 the request was wrong (one line on standard error, no traceback).
     """
     argv = list(sys.argv[1:] if argv is None else argv)
+    use_full_vectors()
     if argv == ["--version"]:
         print(f"exalight {importlib.metadata.version('exalight')}")
         return 0
@@ -86,7 +106,18 @@ def _run(config: _Config, argv: list[str]) -> int:
 
         show_engines(config)
         return 0
-    print(_accuracy(config, argv) if isinstance(config, AccuracyConfig) else _generate(config, argv))
+    if isinstance(config, SweepConfig):
+        return _sweep(config, argv)
+    if isinstance(config, AccuracyConfig):
+        print(_accuracy(config, argv))
+    elif isinstance(config, GenerateConfig):
+        print(_generate(config, argv))
+    elif isinstance(config, BenchConfig):
+        print(_bench(config, argv))
+    else:
+        from experiments.plot import run_plot
+
+        print(run_plot(config))
     return 0
 
 
@@ -106,6 +137,33 @@ def _generate(config: GenerateConfig, argv: list[str]) -> Path:
     from experiments.generate import run_generate
 
     return run_generate(request, argv)
+
+
+def _bench(config: BenchConfig, argv: list[str]) -> Path:
+    from experiments.bench_request import check_request
+
+    request = check_request(config)
+    from experiments.bench import run_bench
+
+    return run_bench(request, argv)
+
+
+def _sweep(config: SweepConfig, argv: list[str]) -> int:
+    from experiments.sweep_request import check_request
+
+    request = check_request(config)
+    if config.dry_run:
+        from experiments.sweep_output import print_plan
+
+        print_plan(request)
+        return 0
+    from experiments.sweep import run_sweep
+
+    outcome = run_sweep(request, argv)
+    print(outcome.path)
+    if outcome.failed:
+        print(f"exalight: {one_line(outcome.failures)}", file=sys.stderr)
+    return 1 if outcome.failed else 0
 
 
 def _parse(argv: list[str]) -> _Config:
@@ -165,9 +223,7 @@ def _check_names(argv: list[str]) -> None:
 
 def _options(command: str) -> list[str]:
     fields = dataclasses.fields(_CONFIGS[command])
-    return [
-        f"--{field.name.replace('_', '-')}" for field in fields if not (command == "engines" and field.name == "name")
-    ]
+    return [f"--{field.name.replace('_', '-')}" for field in fields if field.name != _BY_PLACE.get(command)]
 
 
 def _nearest(name: str, known: Sequence[str] | dict[str, type]) -> str:

@@ -20,12 +20,12 @@ class Point:
 
     Attributes:
         experiment: its command.
-        options: fields of its configuration dataclass that differ from their defaults, one plain value each.
+        options: fields of its configuration dataclass that the sweep sets, one plain value each.
         engine_set: PATH=VALUE of engine fields, sorted by path.
         seed: of every random draw. Points with the same seed see the same draws: differences between them are those of
             their settings, not of their luck.
         instance: which fabricated engine; None for the one of the experiment itself.
-        facts: hashes of files that the options name (model, text, engine values), so that another file is another point.
+        facts: hashes of files that the options name (model, text, engine values): another file is another point.
     """
 
     experiment: str

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from photonics.gradients import straight_through
+from photonics.gradients import largest_magnitude, straight_through
 from photonics.rotation import rotate, rotation_additions
 from photonics.stage import Scalar, Signal, stage, static
 
@@ -213,7 +213,7 @@ def _unipolar(bits: int, slices: int, sign: str) -> int:
 
 def _magnitude(value: Array, percentile: float, axis: int) -> Array:
     if percentile >= 100.0:
-        return jnp.max(jnp.abs(value), axis=axis, keepdims=True)
+        return largest_magnitude(value, axis)
     return jnp.percentile(jnp.abs(value), percentile, axis=axis, keepdims=True)
 
 

@@ -1,4 +1,9 @@
-"""The only two places where a gradient is not the derivative of the value: rounding and photon counting."""
+"""The only two places where a gradient is not the derivative of the value: rounding and photon counting.
+
+And one whose derivative the compiler gets wrong: the largest magnitude.
+"""
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -69,3 +74,26 @@ def standard_deviation(variance: Scalar) -> Array:
     """Square root of a variance, any shape; where there is none, zero with zero gradient instead of an infinite one."""
     positive = variance > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, variance, 1.0)), 0.0)
+
+
+# The largest itself, made anew in a backward pass, may differ from what it was by this much.
+_ROUNDING = 1e-6
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def largest_magnitude(value: Array, axis: int) -> Array:
+    """Largest |value| along an axis, which is kept with length 1; its gradient goes to the entries that are largest.
+
+    Entries that are equal to rounding share it. JAX's own derivative of a maximum divides by the number of entries that
+    are exactly equal to it, which is none where a compiler rounds them differently the second time: 0/0.
+    """
+    return jnp.max(jnp.abs(value), axis=axis, keepdims=True)
+
+
+@largest_magnitude.defjvp
+def _largest_magnitude_jvp(axis: int, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (value,), (tangent,) = primals, tangents
+    largest = largest_magnitude(value, axis)
+    here = jnp.abs(value) >= largest * (1.0 - _ROUNDING)
+    moved = jnp.sum(jnp.where(here, jnp.sign(value) * tangent, 0.0), axis=axis, keepdims=True)
+    return largest, moved / jnp.maximum(jnp.sum(here, axis=axis, keepdims=True, dtype=value.dtype), 1.0)

@@ -9,6 +9,7 @@ from jax import Array
 
 from photonics.encoding import digit_levels, digits
 from photonics.fixed_pattern import Instance, disturb
+from photonics.gradients import largest_magnitude
 
 if TYPE_CHECKING:
     from photonics.engine import Engine
@@ -80,9 +81,9 @@ def _predistort(optics: "Optics", meant: Array, outputs: int) -> tuple[Array, Ar
     """
     n = meant.shape[-1]
     corrected = each_panel(optics.predistort, meant, outputs)
-    magnitude = jnp.abs(by_panel(corrected, outputs))
-    spent = jnp.maximum(jnp.max(magnitude, axis=(1, 3), keepdims=True), 1.0)
-    spent = from_panel(jnp.broadcast_to(spent, magnitude[:, :1].shape), n)
+    shown = by_panel(corrected, outputs)
+    spent = jnp.maximum(largest_magnitude(largest_magnitude(shown, 3), 1), 1.0)
+    spent = from_panel(jnp.broadcast_to(spent, shown[:, :1].shape), n)
     return corrected / spent, spent
 
 

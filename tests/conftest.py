@@ -1,11 +1,13 @@
 """Settings and fixtures shared by all tests."""
 
 import gc
+import importlib.metadata
 import importlib.util
 import os
 import resource
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,28 @@ os.environ.setdefault("JAX_DEBUG_NANS", "1")
 
 settings.register_profile("exalight", max_examples=15, deadline=None, derandomize=True, database=None)
 settings.load_profile("exalight")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What JAX reads when it first compiles: thousands of programs are compiled here, and most of them run once.
+
+    XLA is told to optimise little, which saves two thirds of the compile time. With `-m slow`, or flags that the caller
+    sets, an empty `XLA_FLAGS` too, programs are those of a user.
+
+    What takes long to compile is kept in a folder until this process of pytest ends: a command that is run again
+    compiles its functions again, in this process or in one that a test starts. No two workers share a folder, because
+    JAX would read what another process is still writing.
+    """
+    if config.option.markexpr == "not slow":
+        flags = "--xla_backend_optimization_level=0"
+        if importlib.metadata.version("jaxlib").startswith("0.10."):
+            # Later versions do not know it, and an unknown flag ends the process.
+            flags += " --xla_cpu_use_fusion_emitters=false"
+        os.environ.setdefault("XLA_FLAGS", flags)
+    folder = tempfile.TemporaryDirectory(prefix="exalight-programs-", ignore_cleanup_errors=True)
+    config.add_cleanup(folder.cleanup)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 
 
 # Compiled programs stay until they are told to go; a worker that keeps them all grows beyond 7 GB.
@@ -71,8 +95,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     last = (
         "tests/experiments/test_accuracy.py",
         "tests/experiments/test_accuracy_encoders.py",
+        "tests/experiments/test_accuracy_sweep.py",
         "tests/experiments/test_decoding.py",
+        "tests/experiments/test_devices.py",
         "tests/experiments/test_generate.py",
+        "tests/experiments/test_sweep.py",
         "tests/test_packaging.py",
         "tests/models/transformer/test_smollm2.py",
     )

@@ -33,7 +33,9 @@ def test_help_names_commands_and_examples(capsys, argv):
 def test_help_states_every_option_with_its_default(capsys):
     assert main(["accuracy", "--help"]) == 0
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    options = "task model text data samples engine set laser-power-w tokens context digital rotate panels seed out"
+    options = (
+        "task model text data samples engine set laser-power-w tokens context digital rotate panels seed devices out"
+    )
     for option in options.split():
         assert f"--{option} " in text
     for default in ("smollm2-135m", "1024", "128", "free-space-1024", "both", "resident"):

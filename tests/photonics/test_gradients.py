@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from photonics.gradients import gaussian_counts, standard_deviation, straight_through
+from photonics.gradients import gaussian_counts, largest_magnitude, standard_deviation, straight_through
 
 
 def test_straight_through_has_the_value_of_one_and_the_gradient_of_the_other():
@@ -45,3 +45,26 @@ def test_a_deviation_broadcasts_and_is_the_root():
     np.testing.assert_allclose(standard_deviation(jnp.array([[4.0], [0.0], [2.25]])), [[2.0], [0.0], [1.5]])
     # A light of two passes, dark in both, as an idle source without floor.
     assert jax.grad(lambda a: standard_deviation(jnp.square(a)))(0.0) == 0.0
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_the_gradient_of_the_largest_magnitude_goes_to_the_largest(axis):
+    value = jnp.array([[0.5, -3.0, 2.0], [1.0, 2.5, -2.0]])
+    size = np.moveaxis(np.asarray(value), axis, 0)
+    cotangent = jax.random.normal(jax.random.key(0), (1, 3) if axis == 0 else (2, 1))
+    np.testing.assert_array_equal(np.squeeze(largest_magnitude(value, axis), axis), np.abs(size).max(axis=0))
+    ours, theirs = (
+        jax.grad(lambda v, f=f: jnp.sum(f(v) * cotangent))(value)
+        for f in (lambda v: largest_magnitude(v, axis), lambda v: jnp.max(jnp.abs(v), axis=axis, keepdims=True))
+    )
+    # Columns 0 and 1 have one largest entry, column 2 has two, which share.
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+def test_the_largest_magnitude_survives_another_rounding_and_nothing_at_all():
+    # An entry one step of float32 below the largest is as large as it, as far as a backward pass can tell.
+    near = jnp.array([[1.0, np.nextafter(np.float32(1.0), np.float32(0.0)), 0.5]])
+    np.testing.assert_array_equal(jax.grad(lambda v: largest_magnitude(v, 1)[0, 0])(near), [[0.5, 0.5, 0.0]])
+    np.testing.assert_array_equal(
+        jax.grad(lambda v: largest_magnitude(v, 1)[0, 0])(jnp.zeros((1, 3))), np.zeros((1, 3))
+    )

@@ -87,8 +87,9 @@ def test_a_slow_receiver_and_a_slow_modulator_leak_one_after_the_other(bare, cat
 def test_a_sequence_of_one_token_follows_darkness(bare):
     engine = bare(_SLOW)
     alone = engine.matmul(jax.random.key(3), _X[:, 1], _W)
-    # A batch of vectors without a time axis is one sequence of them.
-    np.testing.assert_allclose(alone[0], engine.matmul(jax.random.key(3), _X[0, 1], _W), atol=1e-6)
+    # A batch of vectors without a time axis is one sequence of them. float32 sums of other shapes, of numbers up to 8:
+    # some roundings of 5e-7 each.
+    np.testing.assert_allclose(alone[0], engine.matmul(jax.random.key(3), _X[0, 1], _W), atol=1e-5)
     several = engine.matmul(jax.random.key(3), _X[:, 1:2], _W)
-    np.testing.assert_allclose(several[0, 0], alone[0], atol=1e-6)
+    np.testing.assert_allclose(several[0, 0], alone[0], atol=1e-5)
     assert np.abs(np.asarray(several[1, 0] - alone[1])).max() > 1e-2
