@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from photonics.gradients import largest_magnitude, straight_through
-from photonics.rotation import rotate, rotation_additions
+from photonics.rotation import rotate, rotate_weights, rotation_additions
 from photonics.stage import Scalar, Signal, stage, static
 
 
@@ -133,7 +133,7 @@ class Encoding:
 
     def rotate_weights(self, w: Array) -> Array:
         """Weights (k, n) in the rotated frame, if this encoding rotates."""
-        return rotate(w.T).T if self.rotate else w
+        return rotate_weights(w) if self.rotate else w
 
     def activation_scales(self, x: Array) -> Array:
         """Scale (..., 1) per token of x (..., k); 1 where a token is all zero."""

@@ -1,6 +1,5 @@
 """Matrices that mix a row of channels with their next neighbours, and their exact inverses."""
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -24,8 +23,17 @@ def inverse_of_neighbours(own: Scalar, share: Scalar, width: int) -> Array:
     period = 2 * (width + 1)
     power = ratio ** jnp.arange(period + 1)
     images = power + power[::-1]
-    # Row i holds images[|i - j|] - images[i + j + 2]: two windows that slide along one vector each.
-    apart = jnp.concatenate([images[width - 1 : 0 : -1], images[:width]])
-    windows = jax.vmap(lambda vector, start: jax.lax.dynamic_slice(vector, (start,), (width,)), in_axes=(None, 0))
-    rows = jnp.arange(width)
-    return (windows(apart, width - 1 - rows) - windows(images, rows + 2)) / (1.0 - power[period]) / root
+    # Row i holds images[|i - j|] - images[i + j + 2].
+    apart = jnp.concatenate([images[:width], images[width:0:-1]])
+    return (_sliding(apart, -1, width) - _sliding(images[2:], 1, width)) / (1.0 - power[period]) / root
+
+
+def _sliding(vector: Array, step: int, width: int) -> Array:
+    """(width, width) with vector[j + step i] in row i, indices taken in a circle.
+
+    Copies of the vector one behind the other, cut into rows that are longer or shorter by the step: no entry is looked
+    up by itself, which takes ten times as long.
+    """
+    row = vector.size + step
+    copies = jnp.tile(vector, width + 1)[: width * row]
+    return copies.reshape(width, row)[:, :width]

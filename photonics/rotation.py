@@ -39,6 +39,22 @@ def rotate(x: Array) -> Array:
     return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=-1)
 
 
+def rotate_weights(w: Array) -> Array:
+    """The orthogonal matrix of `rotate`, transposed, times w (k, n): rotate(x) @ rotate_weights(w) = x @ w.
+
+    The same as rotating the rows of w.T, without a transposition in memory.
+    """
+    k = w.shape[0]
+    w = w * jnp.asarray(_signs(k), w.dtype)[:, None]
+    parts, start = [], 0
+    for block in blocks(k):
+        outer, inner = _factors(block)
+        part = _across(w[start : start + block].reshape(outer, inner, -1))
+        parts.append(_across(part.reshape(1, outer, -1)).reshape(block, -1))
+        start += block
+    return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
+
+
 @functools.cache
 def _signs(k: int) -> np.ndarray:
     return np.random.default_rng([_SIGN_SEED, k]).choice([-1.0, 1.0], size=k)
@@ -52,13 +68,17 @@ def _sylvester(order: int) -> np.ndarray:
     return matrix / math.sqrt(order)
 
 
-def _hadamard(x: Array) -> Array:
-    # H_(pq) = H_p (x) H_q as two small products, which beats log2(b) passes over memory; the second one as a product
-    # for every row, because that needs no transposition.
-    size = x.shape[-1]
-    # Measured to be the fastest split: the first product runs over contiguous memory.
+def _factors(size: int) -> tuple[int, int]:
+    """(p, q) with p q = size for H_(pq) = H_p (x) H_q: two small products beat log2(size) passes over memory.
+
+    The larger one runs over contiguous memory; measured to be the fastest split.
+    """
     inner = min(size, 2 << size.bit_length() // 2)
-    outer = size // inner
+    return size // inner, inner
+
+
+def _hadamard(x: Array) -> Array:
+    outer, inner = _factors(x.shape[-1])
     y = (x.reshape(-1, inner) @ jnp.asarray(_sylvester(inner), x.dtype)).reshape(-1, outer, inner)
     return _across(y).reshape(x.shape)
 

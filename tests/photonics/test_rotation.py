@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from photonics.rotation import blocks, rotate, rotation_additions
+from photonics.rotation import blocks, rotate, rotate_weights, rotation_additions
 
 _rotated = jax.jit(rotate)
 _LENGTHS = [1, 2, 3, 5, 8, 12, 31, 64, 96, 127, 576]
@@ -35,6 +35,19 @@ def test_blocks_cover_the_length(k):
 def test_products_are_kept():
     x, w = jax.random.normal(jax.random.key(0), (4, 7, 45)), jax.random.normal(jax.random.key(1), (45, 6))
     np.testing.assert_allclose(_rotated(x) @ _rotated(w.T).T, x @ w, atol=2e-5)
+
+
+@pytest.mark.parametrize("k", _LENGTHS)
+def test_weights_are_rotated_along_their_first_axis(k):
+    w = jax.random.normal(jax.random.key(1), (k, 6))
+    np.testing.assert_allclose(rotate_weights(w), _rotated(w.T).T, atol=3e-6 * np.abs(w).max())
+
+
+def test_the_gradient_of_a_rotation_is_the_rotation_back():
+    x, cotangent = jax.random.normal(jax.random.key(0), (2, 5, 45))
+    for turned in (rotate, lambda x: rotate_weights(x.T).T):
+        gradient = jax.grad(lambda x, turned=turned: jnp.sum(turned(x) * cotangent))(x)
+        np.testing.assert_allclose(rotate(gradient), cotangent, atol=1e-5)
 
 
 def test_one_outlier_is_spread_over_its_block():
