@@ -29,7 +29,7 @@ _SEED = 850
 @jax.jit
 def chunk(number: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Words and draws (rows, columns) of key `number`."""
-    seeds = jax.random.bits(stream(jax.random.key(_SEED), number), (2,))[None]
+    seeds = jax.random.bits(stream(jax.random.key(_SEED), number), (2,), np.uint32)[None]
     words = _words(seeds, ROWS, COLUMNS)[0]
     return words, _inverse_normal(words)
 

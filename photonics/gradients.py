@@ -1,6 +1,7 @@
 """The only two places where a gradient is not the derivative of the value: rounding and photon counting.
 
-And one whose derivative the compiler gets wrong: the largest magnitude.
+And one whose derivative the compiler gets wrong: the largest magnitude. Derivatives that are only rounded, to
+bfloat16, are those of `photonics.products.light_product`.
 """
 
 import functools
@@ -31,7 +32,7 @@ def _straight_through_jvp(primals: tuple[Array, Array], tangents: tuple[Array, A
     return straight_through(*primals), tangents[0]
 
 
-@jax.custom_vjp
+@jax.custom_jvp
 def gaussian_counts(mean: Array, variance: Scalar, normal: Array) -> Array:
     """Counts as mean + sqrt(variance) normal: the Gaussian surrogate of Poisson counts, differentiable in both.
 
@@ -44,30 +45,16 @@ def gaussian_counts(mean: Array, variance: Scalar, normal: Array) -> Array:
     return mean + standard_deviation(variance) * normal
 
 
-_Counts = tuple[Array, Array, Array]
-
-
-def _counts_forward(mean: Array, variance: Scalar, normal: Array) -> tuple[Array, _Counts]:
-    counts = gaussian_counts(mean, variance, normal)
-    return counts, (counts, mean, jnp.asarray(variance))
-
-
-def _counts_backward(residuals: _Counts, cotangent: Array) -> tuple[Array, Array, Array]:
+@gaussian_counts.defjvp
+def _gaussian_counts_jvp(
+    primals: tuple[Array, Scalar, Array], tangents: tuple[Array, Array, Array]
+) -> tuple[Array, Array]:
     # d sqrt(v) z / dv = sqrt(v) z / 2 v: from the counts, because making the draws anew would cost more.
-    counts, mean, variance = residuals
+    mean, variance, _ = primals
+    counts = gaussian_counts(*primals)
     positive = variance > 0
-    by_variance = cotangent * (counts - mean) * jnp.where(positive, 0.5 / jnp.where(positive, variance, 1.0), 0.0)
-    return cotangent, _summed_to(by_variance, variance.shape), jnp.zeros_like(cotangent)
-
-
-def _summed_to(value: Array, shape: tuple[int, ...]) -> Array:
-    """`value` summed over the axes along which something of `shape` was broadcast to it."""
-    missing = value.ndim - len(shape)
-    axes = tuple(axis for axis, size in enumerate(value.shape) if axis < missing or shape[axis - missing] < size)
-    return jnp.sum(value, axis=axes).reshape(shape) if axes else value
-
-
-gaussian_counts.defvjp(_counts_forward, _counts_backward)
+    by_variance = (counts - mean) * jnp.where(positive, 0.5 / jnp.where(positive, variance, 1.0), 0.0)
+    return counts, tangents[0] + by_variance * tangents[1]
 
 
 def standard_deviation(variance: Scalar) -> Array:

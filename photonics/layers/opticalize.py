@@ -90,7 +90,7 @@ def refabricate(model: nnx.Module, key: Array) -> None:
     unload_panels(model)
     for seam in optical_seams(model):
         dot, places = seam.dot(), _places(seam)
-        numbers = jax.vmap(lambda number: jax.random.bits(stream(key, number)))(places)
+        numbers = jax.vmap(lambda number: jax.random.bits(stream(key, number), dtype=jnp.uint32))(places)
         dot.instance.set_value(numbers[0] if seam.layers is None else numbers)
 
 

@@ -175,6 +175,17 @@ def test_words_are_the_same_in_any_shape_and_any_split():
     np.testing.assert_array_equal(compiled(seeds, 33, 129), whole)
 
 
+@pytest.mark.parametrize("name", ["counter", "threefry"])
+def test_draws_are_float32_and_the_same_where_jax_counts_in_64_bits(name, normals):
+    keys = jax.random.split(_KEY, 2)
+    with generator(name):
+        usual = np.asarray(normals(keys, (2, 5, 17)))
+        with jax.enable_x64(True):
+            wide = np.asarray(normals(keys, (2, 5, 17)))
+    assert wide.dtype == np.float32
+    np.testing.assert_array_equal(wide, usual)
+
+
 @pytest.mark.parametrize("split", [(1, 4), (2, 3), (1, 1, 1, 1, 1)])
 def test_draws_are_bit_identical_under_any_batch_split(normals, split):
     keys = jax.random.split(_KEY, 5)

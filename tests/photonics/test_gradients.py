@@ -33,6 +33,32 @@ def test_counts_are_mean_plus_deviation_times_draw():
     np.testing.assert_allclose(by_variance, [1 / 4, -2 / 6], rtol=1e-6)
 
 
+def test_counts_have_a_second_derivative():
+    variance, normal = jnp.array([4.0, 9.0]), jnp.array([1.0, -2.0])
+
+    def slope(variance):
+        return jnp.sum(jax.grad(lambda v: jnp.sum(gaussian_counts(jnp.ones(2), v, normal)))(variance))
+
+    # d^2 sqrt(v) n / dv^2 = -n / (4 v^(3/2))
+    np.testing.assert_allclose(jax.grad(slope)(variance), [-1 / 32, 2 / 108], rtol=1e-5)
+
+
+def test_counts_in_a_loop_have_a_second_derivative():
+    # Of (sqrt(p v_1) n_1 + sqrt(p v_2) n_2)^2, variances v sliced by the loop: first for v, then for p.
+    lights, normals = jnp.array([2.0, 3.0]), jnp.array([1.0, -2.0])
+
+    def loss(p, lights):
+        def step(total, own):
+            return gaussian_counts(total, p * own[0], own[1]), None
+
+        return jnp.square(jax.lax.scan(step, jnp.zeros(()), (lights, normals))[0])
+
+    mixed = jax.grad(lambda p: jnp.sum(jax.grad(loss, argnums=1)(p, lights)))(5.0)
+    # The square is p (n_1 sqrt(v_1) + n_2 sqrt(v_2))^2.
+    roots = np.sqrt(np.asarray(lights))
+    assert float(mixed) == pytest.approx(float(jnp.sum(normals * roots) * jnp.sum(normals / roots)), rel=1e-5)
+
+
 @pytest.mark.parametrize("variance", [0.0, jnp.zeros(3), -1e-9])
 def test_without_variance_there_is_no_noise_and_no_gradient(variance):
     normal = jnp.array([1.0, -2.0, 0.5])

@@ -67,6 +67,28 @@ def test_light_and_its_gradients_are_right_to_bfloat16():
     assert np.max(np.abs(by_panel.astype(jnp.float32) - light.T @ cotangent) / scale) < 3 * 2**-8
 
 
+@pytest.mark.parametrize("by_bits", [False, True])
+@pytest.mark.parametrize("other", [0, 1], ids=["light", "panel"])
+def test_light_has_second_derivatives(other, by_bits):
+    # Of the deviation of the light: first for the light along a direction, then for either operand.
+    light = jnp.abs(jax.random.normal(_KEY, (8, 32))) + 0.1
+    panel = jnp.abs(jax.random.normal(jax.random.key(4), (32, 6))).astype(jnp.bfloat16)
+    normal, along = jax.random.normal(jax.random.key(5), (8, 6)), jax.random.normal(jax.random.key(6), light.shape)
+
+    def second(product):
+        def noise(light, panel):
+            return jnp.sum(normal * jnp.sqrt(product(light, panel)))
+
+        def slope(light, panel):
+            return jnp.vdot(jax.grad(noise)(light, panel), along)
+
+        return jax.grad(slope, argnums=other)(light, panel).astype(jnp.float32)
+
+    ours = second(lambda a, b: light_product(a, b, bits_of(b) if by_bits else None))
+    true = second(lambda a, b: a @ b.astype(jnp.float32))
+    assert float(jnp.linalg.norm(ours - true)) < 2**-7 * float(jnp.linalg.norm(true))
+
+
 def test_light_is_rounded_to_the_nearest_not_down():
     # A product that cut the bits off would be low by 2^-9 on average.
     light = jnp.abs(jax.random.normal(_KEY, (64, 1024))) + 0.5
