@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from experiments.errors import RequestError
 from experiments.sweep_experiments import EXPERIMENTS
 from experiments.sweep_worker import in_one_line
 from experiments.sweepable import Failed, Point, Row
@@ -27,6 +28,8 @@ class EnginesSweep:
 
     def facts(self, options: Mapping[str, Any], engine_set: tuple[str, ...]) -> Mapping[str, str]:
         """A hash over all values of the engine."""
+        if options.get("laser_power_w") is not None and any(one.partition("=")[0] == _POWER for one in engine_set):
+            raise RequestError(f"laser_power_w and {_POWER} are the same value, set twice; give one of them")
         return {"engine": _digest(_engine_file(options, engine_set).values)}
 
     def group(self, point: Point) -> str:
@@ -117,6 +120,4 @@ def _read(name: str, overrides: tuple[str, ...]) -> "EngineFile":
     try:
         return apply_overrides(_read(name, ()), overrides)
     except ValueError as error:
-        from experiments.errors import RequestError
-
         raise RequestError(str(error)) from error

@@ -142,7 +142,7 @@ def _name_hues(
     solid = "-" if connected else "none"
     if hue is not None and len(colours) > _LEGEND_ENTRIES:
         _colour_bar(figure, axes, list(colours), hue)
-    elif hue is not None:
+    elif hue is not None and hue != style:
         handles.append(Line2D([], [], linestyle="none", label=f"{hue.words}:"))
         handles += [
             Line2D([], [], color=colour, linestyle=solid, marker="o", markersize=4, label=hue.value(value))
@@ -154,7 +154,7 @@ def _name_hues(
             Line2D(
                 [],
                 [],
-                color="black",
+                color=colours[value] if hue == style else "black",
                 linestyle=line if connected else "none",
                 marker=marker,
                 markersize=4,

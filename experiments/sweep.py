@@ -84,6 +84,10 @@ class _Run:
             missing = [chunk for chunk in plan.chunks if not self._kept(chunk, progress)]
             if self.stored:
                 progress.note(f"{self.stored} of {len(plan.points)} points kept from before")
+            stale = sum(self.store.holds(chunk) for chunk in missing)
+            if stale and not self.request.config.retry_failed:
+                chunks = f"{stale} stored chunk{'s are' if stale > 1 else ' is'}"
+                progress.note(f"{chunks} of other code or libraries, or damaged: computed anew")
             if not missing:
                 self.request.folder.open()
                 return self._write()
@@ -91,6 +95,7 @@ class _Run:
                 # Only now is everything known that could make the request a wrong one.
                 self.request.folder.open()
                 self._write_environment([])
+                progress.note(f"computing {_counted(missing)}; the first of each kind compiles")
                 progress.start()
                 execute(
                     client,
@@ -157,7 +162,8 @@ class _Run:
         for planned, row in zip(chunk.points, rows, strict=True):
             self.finished[planned.identity] = row
             value = row.get(self.request.objective)
-            if isinstance(value, int | float) and (self._best is None or value < self._best[0]):
+            sign = -1 if self.request.largest else 1
+            if isinstance(value, int | float) and (self._best is None or sign * value < sign * self._best[0]):
                 self._best = (value, f"{value:.4g} at {describe(plan.varied(planned))}")
         failed = sum(row[ERROR] is not None for row in rows)
         progress.advance(len(rows), failed, self._best[1] if self._best else None, kept=kept)
@@ -193,7 +199,8 @@ class _Run:
             "failed": failed,
             "errors": errors(rows),
             "objective": request.objective,
-            "best": best(summary, request.objective),
+            "largest": request.largest,
+            "best": best(summary, request.objective, request.largest),
             "columns": list(rows[0]),
         }
 
@@ -211,6 +218,12 @@ class _Run:
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise Stopped(f"stopped: {self.request.folder.path} cannot be written ({reason})") from None
+
+
+def _counted(chunks: Sequence[Chunk]) -> str:
+    """How much there is to compute, in words."""
+    points = sum(len(chunk.points) for chunk in chunks)
+    return f"{points} point{'s' * (points > 1)} in {len(chunks)} chunk{'s' * (len(chunks) > 1)}"
 
 
 def _row(planned: PlannedPoint, found: Any) -> Finished:

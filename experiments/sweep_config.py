@@ -32,7 +32,7 @@ class SweepConfig:
 
     exalight sweep engines --set optics.transmission=0.2:0.9 --set adc.bits=5:9 --design sobol --points 1024
 
-    exalight sweep accuracy --set laser_power_w=1e-3:0.3:log8 --cluster tcp://10.0.0.5:8786
+    exalight sweep accuracy --set laser_power_w=1e-3:0.3:log8 --cluster tcp://HOST:8786
     """
 
     experiment: Annotated[
@@ -61,6 +61,11 @@ class SweepConfig:
 
     seed: Annotated[int, tyro.conf.arg(metavar="S")] = 0
     """First seed of the points, and the seed of a random or Sobol design."""
+
+    objective: Annotated[
+        str | None, tyro.conf.arg(metavar="COLUMN[:max]", help_behavior_hint="(default: that of the experiment)")
+    ] = None
+    """Column whose smallest mean is the best; with :max, its largest. Another one computes nothing anew."""
 
     workers: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="(default: one per core)")] = None
     """Worker processes on this machine, each with one computing thread. They change no result."""
@@ -100,7 +105,7 @@ def check_options(config: SweepConfig) -> None:
     if config.seed + config.seeds > _SEEDS_END:
         raise RequestError(f"--seed {config.seed} --seeds {config.seeds}: seeds end at {_SEEDS_END - 1}")
     check_size((config.points or 1) * config.seeds * (config.instances or 1))
-    check_not_empty(config, ("experiment", "cluster", "out"))
+    check_not_empty(config, ("experiment", "objective", "cluster", "out"))
     if config.cluster is not None and config.workers is not None:
         raise RequestError("--workers and --cluster were both given; a cluster brings its own workers")
     if config.cluster is not None and not _ADDRESS.fullmatch(config.cluster):

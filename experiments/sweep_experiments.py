@@ -79,7 +79,9 @@ def experiment(name: str | None) -> Experiment:
     """An experiment by name; RequestError where there is none."""
     known = ", ".join(EXPERIMENTS)
     if name is None:
-        raise RequestError(f"sweep needs an experiment: exalight sweep EXPERIMENT --set ..., one of {known}")
+        raise RequestError(
+            f"sweep needs an experiment before --set: exalight sweep EXPERIMENT --set ..., one of {known}"
+        )
     if name not in EXPERIMENTS:
         found = difflib.get_close_matches(name, list(EXPERIMENTS), n=1)
         nearest = f"; did you mean {found[0]}?" if found else ""

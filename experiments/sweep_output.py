@@ -1,5 +1,6 @@
 """What a sweep says on standard output: its plan, or what came out."""
 
+import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -40,12 +41,17 @@ def print_result(result: Mapping[str, Any]) -> None:
     print(f"{result['points']} points ({result['combinations']} combinations){failed}")
     found = result["best"]
     if found is None:
+        if result["failed"] < result["points"]:
+            nearest = difflib.get_close_matches(result["objective"], result["columns"], n=1)
+            meant = f"; did you mean {nearest[0]}?" if nearest else ""
+            print(f"no point has a number in the column {result['objective']!r}{meant}")
         return
     varied = [axis["path"] for axis in result["axes"] if "range" in axis or len(axis["values"]) > 1]
     settings = {path: found[path] for path in varied or [axis["path"] for axis in result["axes"]]}
     value, scatter = found[result["objective"]], found.get(f"{result['objective']}_standard_error")
     plus = "" if scatter is None else f" +- {scatter:.2g}"
-    print(f"smallest {result['objective']}: {value:.4g}{plus} at {describe(settings)}")
+    sense = "largest" if result["largest"] else "smallest"
+    print(f"{sense} {result['objective']}: {value:.4g}{plus} at {describe(settings)}")
 
 
 def describe(settings: Mapping[str, Value]) -> str:

@@ -14,7 +14,7 @@ from experiments.sweep_plan import Plan, make_plan
 EXPERIMENT = "sweep"
 _RUNS = Path("runs")
 # What changes how a sweep is computed, and not what comes out.
-_NO_PART_OF_THE_SWEEP = ("out", "workers", "cluster", "retry_failed", "dry_run")
+_NO_PART_OF_THE_SWEEP = ("objective", "out", "workers", "cluster", "retry_failed", "dry_run")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,8 @@ class SweepRequest:
         experiment: what is swept.
         axes: what is varied.
         plan: all points.
-        objective: column by which points are compared; smaller is better.
+        objective: column by which points are compared.
+        largest: whether more of it is better, instead of less.
         folder: where results go.
     """
 
@@ -35,6 +36,7 @@ class SweepRequest:
     axes: tuple[Axis, ...]
     plan: Plan
     objective: str
+    largest: bool
     folder: RunFolder
 
     @property
@@ -66,7 +68,16 @@ def check_request(config: SweepConfig) -> SweepRequest:
     folder = RunFolder(path, document)
     if not config.dry_run:
         folder.check()
-    return SweepRequest(config, swept, axes, plan, sweepable.objective, folder)
+    column, largest = _objective(config.objective or sweepable.objective)
+    return SweepRequest(config, swept, axes, plan, column, largest, folder)
+
+
+def _objective(text: str) -> tuple[str, bool]:
+    """Column and whether more of it is better, from COLUMN, COLUMN:min or COLUMN:max."""
+    column, _, sense = text.partition(":")
+    if sense not in ("", "min", "max") or not column:
+        raise RequestError(f"--objective {text}: give a column, and :max where its largest value is the best")
+    return column, sense == "max"
 
 
 def _told(swept: Experiment, axes: tuple[Axis, ...]) -> Experiment:

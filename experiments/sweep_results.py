@@ -72,10 +72,12 @@ def write_tables(folder: Path, rows: Sequence[Mapping[str, Any]], summary: Seque
         write_file(folder / f"{name}.csv", csv.getvalue())
 
 
-def best(summary: Sequence[Mapping[str, Any]], objective: str) -> dict[str, Any] | None:
-    """The combination with the smallest mean of the objective; None where no point has it."""
-    candidates = [line for line in summary if line.get(objective) is not None]
-    return dict(min(candidates, key=lambda line: line[objective])) if candidates else None
+def best(summary: Sequence[Mapping[str, Any]], objective: str, largest: bool = False) -> dict[str, Any] | None:
+    """The combination with the smallest mean of the objective, or the largest; None where no point has a number."""
+    candidates = [line for line in summary if _is_number(line.get(objective))]
+    if not candidates:
+        return None
+    return dict((max if largest else min)(candidates, key=lambda line: line[objective]))
 
 
 def errors(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

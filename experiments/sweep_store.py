@@ -51,6 +51,10 @@ class ChunkStore:
             return None
         return rows if [row[IDENTITY] for row in rows] == [planned.identity for planned in chunk.points] else None
 
+    def holds(self, chunk: Chunk) -> bool:
+        """Whether there is a file for a chunk, good or not."""
+        return self._path(chunk).is_file()
+
     def save(self, chunk: Chunk, rows: Sequence[Finished]) -> None:
         """Store the rows of a chunk, in its order; OSError where they cannot be written."""
         import polars

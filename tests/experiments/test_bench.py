@@ -11,7 +11,7 @@ from experiments import bench
 from experiments.cli import main
 from experiments.tables import read_table
 
-ISSUE_KEYS = [
+KEYS = [
     "name",
     "m",
     "k",
@@ -42,7 +42,7 @@ def run(tmp_path_factory):
     return folder, out, err
 
 
-def test_the_result_has_what_the_issue_names(run):
+def test_every_case_has_what_scripts_read(run):
     folder, out, _ = run
     assert out.splitlines()[-1] == str(folder / "result.json")
     result = json.loads((folder / "result.json").read_text())
@@ -50,7 +50,7 @@ def test_the_result_has_what_the_issue_names(run):
     assert result["config"]["pairs"] == 3
     assert [case["name"] for case in result["cases"]] == ["integer", "ideal"]
     for case in result["cases"]:
-        assert set(ISSUE_KEYS) <= set(case)
+        assert set(KEYS) <= set(case)
         assert (case["m"], case["k"], case["n"]) == (4, 16, 8)
         assert case["ratio_low"] <= case["ratio_median"] <= case["ratio_high"]
         assert case["tokens_per_s"] == pytest.approx(4 / case["optical_s"])

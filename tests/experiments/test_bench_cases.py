@@ -1,4 +1,4 @@
-"""Every case of `exalight bench` is a machine that can be built, with the targets of issue 4 beside it."""
+"""Every case of `exalight bench` is a machine that can be built, with its target beside it."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ def test_labels_tell_cases_apart():
     assert len({case.label for case in ALL}) == len({case.file_name for case in ALL}) == len(ALL)
 
 
-def test_targets_are_those_of_the_issue():
+def test_targets_are_what_was_aimed_at():
     targets = {case.label: case.target for case in ALL}
     assert targets["integer 512x1024x1024"] == 1.30
     assert targets["integer 512x768x3072"] == 1.40

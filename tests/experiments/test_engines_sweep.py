@@ -50,6 +50,8 @@ def test_numbers_of_one_structure_are_one_group():
 def test_what_an_engine_refuses_is_refused_before():
     with pytest.raises(RequestError, match="at least 1 effective bit"):
         point(("adc.bits=4", "adc.enob_loss=3.5"))
+    with pytest.raises(RequestError, match="the same value, set twice"):
+        point(("operating_point.laser_power_w=3",), laser_power_w=0.01)
     with pytest.raises(RequestError, match="unknown engine"):
         point(engine="free-space-1023")
 

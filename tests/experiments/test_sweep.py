@@ -7,6 +7,7 @@ import io
 import json
 import os
 import signal
+import shutil
 import subprocess
 import sys
 import time
@@ -137,6 +138,17 @@ def test_running_again_computes_nothing(whole, monkeypatch):
     assert files(whole) == before
 
 
+def test_another_objective_computes_nothing(whole, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    monkeypatch.setattr(sweep, "local_client", None)
+    done = run(folder, *GRID, "--objective", "y:max")
+    summary = read_table(folder, "summary")
+    assert f"largest y: {max(summary['y']):.4g}" in done.out
+    assert json.loads((folder / "result.json").read_text())["best"]["y"] == max(summary["y"])
+    assert "did you mean y?" in run(folder, *GRID, "--objective", "yy").out
+
+
 def test_a_lost_chunk_is_computed_again(whole, tmp_path):
     folder = tmp_path / "run"
     assert run(folder, *GRID).status == 0
@@ -145,6 +157,7 @@ def test_a_lost_chunk_is_computed_again(whole, tmp_path):
     stored[1].write_bytes(stored[1].read_bytes()[:-9])
     done = run(folder, *GRID)
     assert "16 of 24 points kept from before" in done.err
+    assert "1 stored chunk is of other code or libraries, or damaged: computed anew" in done.err
     assert files(folder) == files(whole)
 
 

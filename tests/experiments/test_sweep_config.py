@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[2]
         ([], "one of accuracy, engines, generate"),
         (["engine", "--set", "adc.bits=8"], "did you mean engines?"),
         (["engines"], "--set is missing"),
+        (["engines", "--set", "adc.bits=8", "--objective", "snr_db:most"], "and :max where its largest"),
+        (["--set", "adc.bits=6,8", "engines"], "an experiment before --set"),
         (["engines", "--set", "adc.bits"], "PATH=VALUES"),
         (["engines", "--set", "adc.bit=8"], "the nearest is 'adc.bits'"),
         (["accuracy", "--set", "token=8"], "the nearest is 'tokens'"),

@@ -79,6 +79,8 @@ def test_the_best_combination_is_that_of_the_smallest_mean():
     assert best(found.summary, "y") is not None
     assert best(found.summary, "y")["x"] == 2.0  # pyright: ignore[reportOptionalSubscript]
     assert best(found.summary, "nothing") is None
+    most = best(found.summary, "y", largest=True)
+    assert most is not None and most["y"] == max(line["y"] for line in found.summary if line["y"] is not None)
 
 
 def test_tables_as_files(tmp_path):
