@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments import xla_flags
+from experiments import cli, xla_flags
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,10 @@ def test_the_cpu_is_asked(tmp_path):
     info.write_text("flags : fpu avx2\n")
     assert not xla_flags._has_avx512(info)
     assert not xla_flags._has_avx512(tmp_path / "absent")
+
+
+def test_every_command_asks_for_them(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(cli, "use_full_vectors", lambda: asked.append(True))
+    assert cli.main(["--version"]) == 0
+    assert asked and capsys.readouterr().out.startswith("exalight ")
