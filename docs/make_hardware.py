@@ -6,7 +6,7 @@ Run it by hand after changing a file of photonics/engines; a test compares the p
 from pathlib import Path
 
 from photonics.catalogue import EngineFile, Source, engine_names, read_engine_file
-from photonics.schema import DECIBELS, ROWS, Value
+from photonics.families import FAMILIES
 
 PAGE = Path(__file__).with_name("hardware.md")
 # The engine that the others are compared with: only what differs from it is listed for them.
@@ -43,16 +43,17 @@ def _section(file: EngineFile, paths: list[str], closing: str = "") -> str:
     ]
     for path in paths:
         source = file.sources[path]
-        cells = (path, _shown(path, file.values[path]), ROWS[path].unit, source.kind, source.title, _notes(source))
+        cells = (path, _shown(file, path), file.rows[path].unit, source.kind, source.title, _notes(source))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join([*lines, ""])
 
 
-def _shown(path: str, value: Value) -> str:
+def _shown(file: EngineFile, path: str) -> str:
+    value = file.values[path]
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
-        spellings = [decibel for decibel in DECIBELS.values() if decibel.path == path]
+        spellings = [one for one in FAMILIES[file.family].decibels.values() if one.path == path]
         # "+ 0.0" turns a loss of -0 dB into 0 dB.
         beside = [
             f" ({'loss of ' if decibel.sign < 0 else ''}{decibel.decibels(value) + 0.0:.4g} {decibel.unit})"

@@ -72,7 +72,7 @@ class _Plan:
     def __init__(self, engine: Engine, powers_w: tuple[float, ...]) -> None:
         self.engine = engine
         self.settings = sweep(powers_w) + explanations(engine, max(powers_w))
-        self.rotate = bool(engine.encoding.rotate)
+        self.rotate = engine.rotates
 
     def groups(self) -> list[list[Setting]]:
         """Settings that share their encoded panels; those of the machine as it is come first."""

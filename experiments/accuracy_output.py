@@ -90,7 +90,7 @@ def _point(
     assert setting.laser_power_w is not None, "points of the sweep have a power"
     return {
         "laser_power_w": setting.laser_power_w,
-        "rotate": bool(engine.encoding.rotate),
+        "rotate": engine.rotates,
         "seed": config.seed,
         **evaluation.summary(),
         **cost_summary(cost, task.tokens),

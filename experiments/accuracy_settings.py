@@ -8,6 +8,8 @@ if TYPE_CHECKING:
 
 # The variance of shot noise relative to the signal falls with the power, that of readout noise with its square.
 _BRIGHTER = 1e4
+# What changes between products without touching encoded weights.
+_BEHIND_PANELS = ("operating_point.laser_power_w", "source.rin", "adc.")
 
 LIGHT, INTENSITY, CONVERTERS, RESIDUALS, ROUNDING = (
     "shot and readout noise",
@@ -40,7 +42,7 @@ class Setting:
     @property
     def reaches_panels(self) -> bool:
         """Whether the weights have to be encoded anew."""
-        return any(path.startswith(("panel.", "optics.")) for path in self.changes)
+        return not all(path.startswith(_BEHIND_PANELS) for path in self.changes)
 
     def apply(self, engine: "Engine") -> "Engine":
         """The engine in this state."""
@@ -63,17 +65,7 @@ def explanations(engine: "Engine", power_w: float) -> list[Setting]:
     """
     changes: dict[str, Any] = {"operating_point.laser_power_w": power_w * _BRIGHTER}
     steps: list[tuple[str, dict[str, Any]]] = [(LIGHT, {})]
-    if engine.source.noise != "none":
-        steps.append((INTENSITY, {"source.rin_per_hz": 0.0}))
-    if not engine.adc.ideal:
-        steps.append((CONVERTERS, {"adc.enob_loss": 0.0}))
-    residuals: dict[str, Any] = {}
-    if engine.panel.fixed_pattern:
-        residuals |= {"panel.element_residual": 0.0, "panel.rail_residual": 0.0}
-    if engine.optics.crosstalk:
-        residuals["optics.crosstalk_residual"] = 0.0
-    if residuals:
-        steps.append((RESIDUALS, residuals))
+    steps += engine.removals()
     settings = []
     for index, (cause, more) in enumerate(steps):
         changes = changes | more

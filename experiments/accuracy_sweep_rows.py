@@ -118,7 +118,7 @@ def _row(subject: Subject, job: _Job, measured: _Measured) -> Row | Failed:
             **{f"digital_{name}": value for name, value in judged.baseline().items() if name == "perplexity"},
             **cost_summary(cost, task.tokens),
             **layer_summary(measured.layers),
-            "beyond_power_max": job.request.laser_power_w > float(job.engine.source.power_max_w),
+            "beyond_power_max": job.request.laser_power_w > float(job.engine.power_max_w),
         }
         del columns["energy_breakdown_j"]  # a table of its own, and no plain value
         if task.samples is not None:

@@ -11,17 +11,16 @@ from rich.text import Text
 
 from experiments.accuracy_request import checked_engine_file
 from experiments.engines_config import EnginesConfig, check_options
-from experiments.engines_converters import converter_table
+from experiments.engines_converters import converter_table, has_converters
 from experiments.engines_output import run_folder, write_output
 from experiments.words import engineering, output_console, plain_table
 from photonics.catalogue import EngineFile, build_engine, engine_names, read_engine_file
-from photonics.schema import DECIBELS, ROWS, Value
+from photonics.families import FAMILIES
+from photonics.schema import Value
 
 if TYPE_CHECKING:
     from photonics.engine import Engine
     from photonics.remarks import Warning_
-
-_DECIBEL_OF = {decibel.path: decibel for decibel in DECIBELS.values()}
 
 
 def show_engines(config: EnginesConfig) -> None:
@@ -44,10 +43,9 @@ def show_engines(config: EnginesConfig) -> None:
     _heading(console, "Parameters (what they are; kind and source of the value)")
     console.print(_parameters(file, {row.path: row.meaning for row in engine.parameters()}))
     _print_budgets(console, engine)
-    from photonics.explain import explain
-
+    decibels = FAMILIES[file.family].decibels
     keys = (item.partition("=")[0].strip() for item in config.set)
-    explanation = explain(engine, chosen=[DECIBELS[key].path if key in DECIBELS else key for key in keys])
+    explanation = engine.explain(chosen=[decibels[key].path if key in decibels else key for key in keys])
     print_warnings(console, explanation.warnings)
     if folder is not None:
         print(write_output(folder, engine, explanation))
@@ -82,18 +80,18 @@ def quantity(value: Value, unit: str) -> str:
 
 
 def _catalogue() -> Table:
-    numbers = ("inputs", "outputs", "rate", "laser", "DAC/panel/ADC")
-    table = plain_table("engine", *numbers, "what it is", right=numbers, wrap=("what it is",))
+    numbers = ("inputs", "outputs", "rate", "laser")
+    table = plain_table("engine", "family", *numbers, "what it is", right=numbers, wrap=("what it is",))
     for name in engine_names():
         file = read_engine_file(name)
-        values = file.values
+        engine, at = build_engine(file), file.values
         table.add_row(
             name,
-            str(values["source.count"]),
-            str(values["panel.outputs"]),
-            engineering(float(values["operating_point.symbol_rate_hz"]), "Hz"),
-            engineering(float(values["operating_point.laser_power_w"]), "W"),
-            "/".join(str(values[f"{stage}.bits"]) for stage in ("dac", "panel", "adc")) + " bit",
+            file.family,
+            str(engine.inputs),
+            str(engine.outputs),
+            engineering(float(at["operating_point.symbol_rate_hz"]), "Hz"),
+            engineering(float(at["operating_point.laser_power_w"]), "W"),
             file.title,
         )
     return table
@@ -104,7 +102,7 @@ def _parameters(file: EngineFile, meanings: dict[str, str]) -> Table:
     table = plain_table("field", "value", "", right=("value",), wrap=("",))
     table.show_header = False
     before = None
-    for path, value in file.values.items():
+    for path in file.values:
         stage, _, field = path.partition(".")
         if stage != before:
             table.add_row(Text(stage, style="bold"))
@@ -112,14 +110,15 @@ def _parameters(file: EngineFile, meanings: dict[str, str]) -> Table:
         source = file.sources[path]
         words = Text(meanings.get(path, ""))
         words.append(f"\n{source.kind}: {source.title}", style="dim")
-        table.add_row(f"  .{field}", _with_decibels(path, value), words)
+        table.add_row(f"  .{field}", _with_decibels(file, path), words)
     return table
 
 
-def _with_decibels(path: str, value: Value) -> str:
+def _with_decibels(file: EngineFile, path: str) -> str:
     """The value, and for ratios that files give in decibels those on a line below."""
-    text = quantity(value, ROWS[path].unit)
-    decibel = _DECIBEL_OF.get(path)
+    value = file.values[path]
+    text = quantity(value, file.rows[path].unit)
+    decibel = next((one for one in FAMILIES[file.family].decibels.values() if one.path == path), None)
     if decibel is None or isinstance(value, str) or not 0 < value < math.inf:
         return text
     return f"{text}\n{decibel.decibels(float(value)):.4g} {decibel.unit}"
@@ -143,12 +142,18 @@ def _print_budgets(console: Console, engine: "Engine") -> None:
     ranked = sorted(parts_w.items(), key=lambda item: -item[1])
     rows = ((part, engineering(power_w, "W"), _percent(power_w / total_w)) for part, power_w in ranked)
     console.print(_budget(("part", "power", "share"), rows))
-    _heading(console, "Converters: what each model of their energy charges (docs/converters.md)")
-    console.print(converter_table(engine))
+    if has_converters(engine):
+        _heading(console, "Converters: what each model of their energy charges (docs/converters.md)")
+        console.print(converter_table(engine))
+    areas_m2 = engine.areas_m2()
+    if areas_m2:
+        _heading(console, f"Area: {sum(areas_m2.values()) * 1e6:.4g} mm2")
+        rows = ((part, f"{area * 1e6:.3g} mm2") for part, area in sorted(areas_m2.items(), key=lambda i: -i[1]))
+        console.print(_budget(("part", "area"), rows))
 
 
 def _link_budget(engine: "Engine") -> Table:
-    per_joule = float(engine.photodetector.electrons_per_joule(engine.source.photon_energy_j()))
+    per_joule = float(engine.electrons_per_joule())
     symbol_s = 1.0 / float(engine.operating_point.symbol_rate_hz)
     rows = [
         (

@@ -1,6 +1,6 @@
 """What the converters of an engine would take under each model of their energy, as a table of `exalight engines`."""
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from rich.table import Table
 
@@ -8,6 +8,14 @@ from experiments.words import engineering, plain_table
 
 if TYPE_CHECKING:
     from photonics.engine import Engine
+
+
+def has_converters(engine: "Engine") -> bool:
+    """Whether the engine has converters of the shared kinds, whose energy models can be compared."""
+    from photonics.adc import Adc
+    from photonics.dac import Dac
+
+    return isinstance(getattr(engine, "dac", None), Dac) and isinstance(getattr(engine, "adc", None), Adc)
 
 
 def converter_powers_w(engine: "Engine") -> dict[tuple[str, str], float]:
@@ -22,7 +30,7 @@ def converter_powers_w(engine: "Engine") -> dict[tuple[str, str], float]:
     }
 
 
-def converter_table(engine: "Engine") -> Table:
+def converter_table(engine: Any) -> Table:
     """A row for each converter and model, the chosen ones marked."""
     chosen = {("dac", engine.dac.energy_model), ("adc", engine.adc.energy_model)}
     table = plain_table("converter", "energy_model", "power", "", right=("power",))

@@ -12,7 +12,7 @@ from experiments.runs import ENVIRONMENT_FILE, RESULT_FILE, RunFolder, short_has
 if TYPE_CHECKING:
     from photonics.catalogue import EngineFile
     from photonics.engine import Engine
-    from photonics.explain import Explanation
+    from photonics.explanation import Explanation
 
 EXPERIMENT = "engines"
 _RUNS = Path("runs")
@@ -59,7 +59,7 @@ def tables(engine: "Engine", explanation: "Explanation") -> dict[str, list[dict[
     conversion = {
         "laser_power_w": explanation.laser_power_w,
         "symbol_rate_hz": explanation.symbol_rate_hz,
-        "source_power_max_w": float(engine.source.power_max_w),
+        "source_power_max_w": float(engine.power_max_w),
         **dataclasses.asdict(electrons),
         "snr_db": explanation.snr_db,
         "effective_bits": explanation.effective_bits,
@@ -77,8 +77,6 @@ def tables(engine: "Engine", explanation: "Explanation") -> dict[str, list[dict[
 
 def noise_sweep(engine: "Engine") -> list[dict[str, Any]]:
     """Variance by origin, share of the whole and signal-to-noise ratio over laser powers around the operating point."""
-    from photonics.noise_budget import typical_signal_electrons
-
     low, high = (math.log(factor) for factor in _SWEEP)
     rows = []
     for index in range(_SWEEP_POINTS):
@@ -86,7 +84,7 @@ def noise_sweep(engine: "Engine") -> list[dict[str, Any]]:
         at_power = engine.at(laser_power_w=float(engine.operating_point.laser_power_w) * factor)
         terms = at_power.noise_budget()
         total = sum(term.variance_electrons2 for term in terms)
-        snr_db = 10 * math.log10(typical_signal_electrons(at_power) ** 2 / total) if total else None
+        snr_db = 10 * math.log10(at_power.typical_signal_electrons() ** 2 / total) if total else None
         rows += [
             {"laser_power_w": at_power.operating_point.laser_power_w, "snr_db": snr_db, **dataclasses.asdict(term)}
             for term in terms

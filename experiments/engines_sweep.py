@@ -55,22 +55,20 @@ def budgets(engine: "Engine") -> Row:
     variance by origin. At the wall: `power_w` and `power_w.PART`, `energy_per_mac_j`, `tops_per_w`; `macs_per_s` and
     `exaops` with every pixel in use. Left out: memory reloads, weights that do not fill the panel.
     """
-    from photonics.noise_budget import typical_signal_electrons
-
     noise = engine.noise_budget()
     variance = math.fsum(term.variance_electrons2 for term in noise)
-    signal = typical_signal_electrons(engine)
+    signal = engine.typical_signal_electrons()
     snr_db = 10 * math.log10(signal**2 / variance) if variance and signal else None
     power_w = {part: float(watt) for part, watt in engine.power_budget().items()}
     total_w = math.fsum(power_w.values())
-    vectors_per_s = float(engine.operating_point.symbol_rate_hz) / engine.encoding.passes
-    macs_per_s = vectors_per_s * engine.source.count * engine.panel.outputs
+    macs_per_s = float(engine.macs_per_s())
+    on_path_j = engine.link_budget()[-1].power_w / float(engine.operating_point.symbol_rate_hz)
     return {
         "snr_db": snr_db,
         "effective_bits": None if snr_db is None else (snr_db - 1.76) / 6.02,
         "signal_electrons": signal,
         "noise_electrons": math.sqrt(variance),
-        "electrons_per_path": float(engine.electrons_per_path()),
+        "electrons_per_path": on_path_j * float(engine.electrons_per_joule()),
         "power_w": total_w,
         "energy_per_mac_j": total_w / macs_per_s,
         "tops_per_w": 2 * macs_per_s / total_w / 1e12 if total_w else None,

@@ -134,9 +134,10 @@ def text_of(value: Value) -> str:
 
 def _same(path: str) -> str:
     """The field that a path means: decibels are another spelling of a ratio."""
-    from photonics.schema import DECIBELS
+    from photonics.families import decibel_of
 
-    return DECIBELS[path].path if path in DECIBELS else path
+    decibel = decibel_of(path)
+    return path if decibel is None else decibel.path
 
 
 def _read_axis(experiment: Experiment, path: str, text: str) -> Axis:
@@ -149,15 +150,16 @@ def _read_axis(experiment: Experiment, path: str, text: str) -> Axis:
 
 def _check_known(experiment: Experiment, path: str, option: str) -> None:
     """Refuse what is neither an option nor a field of the engine."""
-    from photonics.schema import DECIBELS, ROWS, nearest
+    from photonics.families import spellings
+    from photonics.schema import nearest
 
     if option == "seed":
         raise ValueError("seeds have options of their own, --seeds N and --seed S")
     known: list[str] = experiment.fields()
     if experiment.has_engine():
-        if path in ROWS or path in DECIBELS:
+        if path in spellings():
             return
-        known += [*ROWS, *DECIBELS]
+        known += spellings()
     what = "an option or an engine field" if experiment.has_engine() else "an option"
     raise ValueError(f"{path!r} is not {what} of exalight {experiment.name}; the nearest is {nearest(path, known)!r}")
 
@@ -167,22 +169,23 @@ _Reader = tuple[Callable[[str], Value], bool, bool]
 
 
 def _engine_reader(path: str) -> _Reader:
-    from photonics.schema import DECIBELS, ROWS
+    from photonics.families import decibel_of, row_of
 
-    if path in ROWS:
-        row = ROWS[path]
+    row, decibel = row_of(path), decibel_of(path)
+    if row is not None:
         return row.parse, row.type in ("int", "float"), row.type == "int"
-    decibel = DECIBELS[path]
+    ratio = None if decibel is None else row_of(decibel.path)
+    if decibel is None or ratio is None:
+        raise ValueError(f"{path} is no field of an engine")
 
     def read(text: str) -> Value:
         number = _number(text)
         if number is None:
             raise ValueError(f"{path} is {text!r}; it should be a number in {decibel.unit}")
-        row = ROWS[decibel.path]
         try:
-            row.read(decibel.ratio(number))
+            ratio.read(decibel.ratio(number))
         except (ValueError, OverflowError):
-            raise ValueError(f"{path} is {text}; as a ratio it should be {row.describe()}") from None
+            raise ValueError(f"{path} is {text}; as a ratio it should be {ratio.describe()}") from None
         return number
 
     return read, True, False

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from photonics.cost import Cost
     from photonics.draws import generator
     from photonics.engine import Engine
-    from photonics.explain import Explanation
+    from photonics.explanation import Explanation
     from photonics.loaded_panel import LoadedPanel
     from photonics.many_engines import monte_carlo
     from photonics.stage import OperatingPoint
@@ -21,7 +21,7 @@ _HOME = {
     "Contraction": "contractions",
     "Cost": "cost",
     "Engine": "engine",
-    "Explanation": "explain",
+    "Explanation": "explanation",
     "LoadedPanel": "loaded_panel",
     "OperatingPoint": "stage",
     "Work": "contractions",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from photonics.units import db_from_ratio
 
 if TYPE_CHECKING:
-    from photonics.engine import Engine
+    from photonics.free_space import FreeSpaceEngine
 
 _UNITS = {
     "j_per_byte": "J/byte",
@@ -50,7 +50,7 @@ class Parameter:
     meaning: str
 
 
-def link_budget(engine: "Engine") -> list[LinkStep]:
+def link_budget(engine: "FreeSpaceEngine") -> list[LinkStep]:
     """The light of one source at full drive on its way to one detector, every pixel open."""
     left_w = float(engine.operating_point.laser_power_w)
     steps = [LinkStep("one source", 0.0, left_w)]
@@ -65,7 +65,7 @@ def link_budget(engine: "Engine") -> list[LinkStep]:
     return steps
 
 
-def parameters(engine: "Engine") -> list[Parameter]:
+def parameters(engine: Any) -> list[Parameter]:
     """Every value of an engine with its unit and meaning, in the order of the light."""
     rows = []
     for field in dataclasses.fields(engine):

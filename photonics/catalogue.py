@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from photonics.adc_front import check_front
-from photonics.schema import DECIBELS, RECEIVER_KIND, ROWS, Value, nearest, paths, shortened
+from photonics.families import DEFAULT, FAMILIES
+from photonics.families_schema import Family
+from photonics.schema import Row, Value, nearest, shortened
 
 if TYPE_CHECKING:
     from photonics.engine import Engine
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 KINDS = ("measured", "vendor", "paper", "projection", "assumption")
 
 _ENGINES = Path(__file__).with_name("engines")
-_HEADINGS = ("extends", "title", "description")
+_HEADINGS = ("extends", "family", "title", "description")
 _ENTRY_KEYS = ("value", "kind", "source", "url", "note", "low", "high", "measured")
 # Files that may extend one another; a longer chain is a mistake.
 _LONGEST_CHAIN = 16
@@ -50,6 +51,7 @@ class EngineFile:
 
     Attributes:
         name: catalogue name, or the file name without ending.
+        family: kind of machine, see `photonics.families`.
         title: one line.
         description: a paragraph, or "".
         values: value by dotted path, in SI units and plain ratios.
@@ -58,11 +60,17 @@ class EngineFile:
     """
 
     name: str
+    family: str
     title: str
     description: str
     values: Mapping[str, Value]
     sources: Mapping[str, Source]
     path: Path
+
+    @property
+    def rows(self) -> Mapping[str, Row]:
+        """What each value may be, by dotted path."""
+        return FAMILIES[self.family].row_of
 
 
 def engine_names() -> tuple[str, ...]:
@@ -73,9 +81,10 @@ def engine_names() -> tuple[str, ...]:
 def read_engine_file(name_or_path: str | Path) -> EngineFile:
     """Read and check an engine of the catalogue, or a TOML file of the same form.
 
-    A file may state `extends = "NAME"` (a catalogue name, or a path beside the file) and then only what differs.
+    A file states its `family` (`photonics.families`; free-space without one), or `extends = "NAME"` (a catalogue name,
+    or a path beside the file) and then only what differs.
     Each value is a table of its own with `value`, `kind`, `source` and, if wanted, `url`, `note`, `low`, `high`,
-    `measured`. Ratios may be spelled in decibels (`photonics.schema.DECIBELS`), in one spelling only.
+    `measured`. Ratios may be spelled in decibels (`Family.decibels`), in one spelling only.
 
     Raises ValueError for a name that is not in the catalogue and for anything wrong in a file (unknown, missing,
     misspelled or unsourced values, wrong type or range), naming file, key, value and what would be right;
@@ -91,16 +100,16 @@ def apply_overrides(file: EngineFile, overrides: Iterable[str]) -> EngineFile:
     """The engine with other values, each "PATH=VALUE" as in `--set adc.bits=8`; decibel spellings are understood.
 
     The source of an overridden value is an assumption called "set on the command line". Raises ValueError for an
-    unknown path, a value of the wrong type or range, and combinations that `check` refuses.
+    unknown path, a value of the wrong type or range, and combinations that the family's `check` refuses.
     """
     own: dict[str, Value] = {}
-    overrides = tuple(overrides)
+    overrides, family = tuple(overrides), FAMILIES[file.family]
     for item in overrides:
         key, separator, text = item.partition("=")
         if not separator:
             raise ValueError(f"--set {shortened(item)} should be PATH=VALUE, for example adc.bits=8")
         try:
-            path, value = _parsed(key.strip(), text)
+            path, value = _parsed(family, key.strip(), text)
         except ValueError as error:
             raise ValueError(shortened(f"--set {item}: {error}")) from None
         own[path] = value
@@ -109,51 +118,8 @@ def apply_overrides(file: EngineFile, overrides: Iterable[str]) -> EngineFile:
     source = Source("set on the command line", "assumption")
     sources = {**file.sources, **dict.fromkeys(own, source)}
     where = shortened("--set " + " ".join(overrides))
-    values = _complete(where, {**file.values, **own}, own)
+    values = _complete(family, where, {**file.values, **own}, own)
     return dataclasses.replace(file, values=values, sources={path: sources[path] for path in values})
-
-
-def check(values: Mapping[str, Value]) -> None:
-    """Raise ValueError where values that are right one by one do not fit together.
-
-    The ADC keeps at least one effective bit and lies inside the front of what has been built, at one conversion for the
-    passes that it gathers; crosstalk that is left is no larger than the crosstalk; responses rise everywhere; there are
-    no more digits than bits.
-    """
-    number: Mapping[str, Any] = values
-    enob = number["adc.bits"] - number["adc.enob_loss"]
-    if enob < 1.0:
-        raise ValueError(
-            f"adc.enob_loss is {number['adc.enob_loss']:g} of adc.bits = {number['adc.bits']}; "
-            f"it should leave at least 1 effective bit, so be at most {number['adc.bits'] - 1}"
-        )
-    gathered = (
-        2 if (values["encoding.activation_sign"], values["encoding.conversion"]) == ("passes", "difference") else 1
-    )
-    check_front(enob, number["operating_point.symbol_rate_hz"] / gathered)
-    for stage in ("optics", "readout"):
-        share, residual = number[f"{stage}.crosstalk_per_neighbour"], number[f"{stage}.crosstalk_residual"]
-        if residual > share:
-            raise ValueError(
-                f"{stage}.crosstalk_residual is {residual:g}; it should be at most "
-                f"{stage}.crosstalk_per_neighbour = {share:g}, of which it is what calibration leaves"
-            )
-    for stage in ("modulator", "panel"):
-        curvature, skew = number[f"{stage}.curvature"], number[f"{stage}.skew"]
-        if abs(curvature) > 1.0 + skew:
-            raise ValueError(
-                f"{stage}.curvature is {curvature:g}; it should be at most 1 + {stage}.skew = {1.0 + skew:g} in "
-                "magnitude, or the response falls somewhere"
-            )
-    for operand, stage in (("activation", "dac"), ("weight", "panel")):
-        slices, bits = number[f"encoding.{operand}_slices"], number[f"{stage}.bits"]
-        if slices > 1 and values[f"{stage}.ideal"]:
-            raise ValueError(f"encoding.{operand}_slices is {slices}; with {stage}.ideal there are no digits, so be 1")
-        if slices > bits - 1:
-            raise ValueError(
-                f"encoding.{operand}_slices is {slices}; it should be at most {stage}.bits - 1 = {bits - 1}, one digit "
-                "for each bit of the magnitude"
-            )
 
 
 def load_engine(name_or_path: str | Path, overrides: Iterable[str] = ()) -> "Engine":
@@ -163,47 +129,7 @@ def load_engine(name_or_path: str | Path, overrides: Iterable[str] = ()) -> "Eng
 
 def build_engine(file: EngineFile) -> "Engine":
     """The engine of a checked file: one dataclass per stage, physical values as Python floats."""
-    from photonics.adc import Adc
-    from photonics.dac import Dac
-    from photonics.digital import DigitalBackEnd
-    from photonics.encoding import Encoding
-    from photonics.engine import Engine
-    from photonics.memory import Memory
-    from photonics.modulator import Modulator
-    from photonics.optics import Optics
-    from photonics.panel import WeightPanel
-    from photonics.photodetector import Photodetector
-    from photonics.ranging import Ranging
-    from photonics.readout import Readout
-    from photonics.receiver import IntegratingReceiver, TransimpedanceReceiver
-    from photonics.source import SourceArray
-    from photonics.stage import OperatingPoint
-    from photonics.system import System
-
-    integrating = file.values[RECEIVER_KIND] == "integrating"
-    stages: dict[str, Any] = {
-        "operating_point": OperatingPoint,
-        "encoding": Encoding,
-        "dac": Dac,
-        "source": SourceArray,
-        "modulator": Modulator,
-        "optics": Optics,
-        "panel": WeightPanel,
-        "photodetector": Photodetector,
-        "receiver": IntegratingReceiver if integrating else TransimpedanceReceiver,
-        "readout": Readout,
-        "adc": Adc,
-        "ranging": Ranging,
-        "digital": DigitalBackEnd,
-        "memory": Memory,
-        "system": System,
-    }
-    fields: dict[str, dict[str, Any]] = {group: {} for group in stages}
-    for path, value in file.values.items():
-        group, _, field = path.partition(".")
-        if path != RECEIVER_KIND:
-            fields[group][field] = value
-    return Engine(name=file.name, **{group: stage(**fields[group]) for group, stage in stages.items()})
+    return FAMILIES[file.family].build(file.name, file.values)
 
 
 def _locate(text: str) -> Path:
@@ -226,16 +152,18 @@ def _read(path: Path, seen: tuple[Path, ...]) -> EngineFile:
     document = _document(path)
     try:
         headings = _take_headings(document)
-        own_values, own_sources = _own(document)
         parent = _parent(path, headings.get("extends"), (*seen, path.resolve()))
+        family = _family(headings.get("family"), parent)
+        own_values, own_sources = _own(family, document)
         if parent is None and "title" not in headings:
             raise ValueError("it lacks a title")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    values = _complete(str(path), {**(parent.values if parent else {}), **own_values}, own_values)
+    values = _complete(family, str(path), {**(parent.values if parent else {}), **own_values}, own_values)
     sources = {**(parent.sources if parent else {}), **own_sources}
     return EngineFile(
         name=path.stem,
+        family=family.name,
         title=headings.get("title", parent.title if parent else ""),
         description=" ".join(headings.get("description", "").split()),
         values=values,
@@ -273,20 +201,31 @@ def _parent(path: Path, extends: str | None, seen: tuple[Path, ...]) -> EngineFi
         raise ValueError(f"extends = {extends!r}, which cannot be read ({error.strerror})") from None
 
 
-def _own(document: Mapping[str, Any]) -> tuple[dict[str, Value], dict[str, Source]]:
+def _family(name: str | None, parent: EngineFile | None) -> Family:
+    name = name or (parent.family if parent else DEFAULT)
+    if name not in FAMILIES:
+        raise ValueError(
+            f"family = {name!r}; the nearest is {nearest(name, FAMILIES)!r} (there are {', '.join(FAMILIES)})"
+        )
+    if parent and parent.family != name:
+        raise ValueError(f"family = {name!r}, but it extends {parent.name}, which is of family {parent.family}")
+    return FAMILIES[name]
+
+
+def _own(family: Family, document: Mapping[str, Any]) -> tuple[dict[str, Value], dict[str, Source]]:
     values: dict[str, Value] = {}
     sources: dict[str, Source] = {}
     spelling: dict[str, str] = {}
-    for key, entry in _entries(document):
-        path, value, source = _entry(key, entry)
+    for key, entry in _entries(family, document):
+        path, value, source = _entry(family, key, entry)
         if path in values:
             raise ValueError(f"{spelling[path]} and {key} state the same value; keep one of them")
         values[path], sources[path], spelling[path] = value, source, key
     return values, sources
 
 
-def _entries(document: Mapping[str, Any]) -> Iterable[tuple[str, object]]:
-    first = {path.partition(".")[0]: path for path in reversed(ROWS)}
+def _entries(family: Family, document: Mapping[str, Any]) -> Iterable[tuple[str, object]]:
+    first = {path.partition(".")[0]: path for path in reversed(tuple(family.row_of))}
     for group, fields in document.items():
         if isinstance(fields, dict) and fields:
             for field, entry in fields.items():
@@ -297,9 +236,9 @@ def _entries(document: Mapping[str, Any]) -> Iterable[tuple[str, object]]:
             raise ValueError(f"unknown key {group!r}; the nearest is {nearest(group, (*_HEADINGS, *first))!r}")
 
 
-def _entry(key: str, entry: object) -> tuple[str, Value, Source]:
+def _entry(family: Family, key: str, entry: object) -> tuple[str, Value, Source]:
     """Path, value and source of one table of a file."""
-    _known(key)
+    _known(family, key)
     if not isinstance(entry, dict):
         raise ValueError(f"{key} is {entry!r}; it should be a table with value, kind and source")
     for name in entry:
@@ -313,8 +252,8 @@ def _entry(key: str, entry: object) -> tuple[str, Value, Source]:
     for name in ("source", "url", "note", "measured"):
         if name in entry and (not isinstance(entry[name], str) or not entry[name].strip()):
             raise ValueError(f"{key} has {name} = {entry[name]!r}; it should be a text")
-    path, value = _canonical(key, entry["value"])
-    low, high = _range(key, value, entry)
+    path, value = _canonical(family, key, entry["value"])
+    low, high = _range(family, key, value, entry)
     source = Source(
         title=entry["source"],
         kind=entry["kind"],
@@ -327,7 +266,7 @@ def _entry(key: str, entry: object) -> tuple[str, Value, Source]:
     return path, value, source
 
 
-def _range(key: str, value: Value, entry: Mapping[str, Any]) -> tuple[float | None, float | None]:
+def _range(family: Family, key: str, value: Value, entry: Mapping[str, Any]) -> tuple[float | None, float | None]:
     given = [name for name in ("low", "high") if name in entry]
     if entry["kind"] == "projection" and len(given) < 2:
         raise ValueError(f"{key} is a projection without low and high; it should state both")
@@ -337,7 +276,7 @@ def _range(key: str, value: Value, entry: Mapping[str, Any]) -> tuple[float | No
     for name in ("low", "high"):
         if name not in given:
             raise ValueError(f"{key} has {given[0]} without {name}; it should state both or neither")
-        _, end = _canonical(key, entry[name])
+        _, end = _canonical(family, key, entry[name])
         if isinstance(end, bool | str):
             raise ValueError(f"{key} has {name} = {entry[name]!r}; only numbers have a range")
         ends.append(end)
@@ -350,50 +289,50 @@ def _range(key: str, value: Value, entry: Mapping[str, Any]) -> tuple[float | No
     return low, high
 
 
-def _known(key: str) -> None:
-    if key not in ROWS and key not in DECIBELS:
-        raise ValueError(f"unknown key {key!r}; the nearest is {nearest(key, (*ROWS, *DECIBELS))!r}")
+def _known(family: Family, key: str) -> None:
+    if key not in family.spellings:
+        raise ValueError(f"unknown key {key!r}; the nearest is {nearest(key, family.spellings)!r}")
 
 
-def _canonical(key: str, value: object) -> tuple[str, Value]:
+def _canonical(family: Family, key: str, value: object) -> tuple[str, Value]:
     """Path and value as a plain ratio where `key` is spelled in decibels, unchanged elsewhere; checked."""
-    if key in ROWS:
-        return key, ROWS[key].read(value)
-    decibel = DECIBELS[key]
+    rows = family.row_of
+    if key in rows:
+        return key, rows[key].read(value)
+    decibel = family.decibels[key]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{key} is {value!r}; it should be a number in {decibel.unit}")
+    row = rows[decibel.path]
     try:
-        ratio = decibel.ratio(value)
-        return decibel.path, ROWS[decibel.path].read(ratio)
+        return decibel.path, row.read(decibel.ratio(value))
     except (ValueError, OverflowError):
-        row = ROWS[decibel.path]
         raise ValueError(f"{key} is {value!r} {decibel.unit}; as a ratio it should be {row.describe()}") from None
 
 
-def _parsed(key: str, text: str) -> tuple[str, Value]:
-    _known(key)
-    if key in ROWS:
-        return key, ROWS[key].parse(text)
+def _parsed(family: Family, key: str, text: str) -> tuple[str, Value]:
+    _known(family, key)
+    if key in family.row_of:
+        return key, family.row_of[key].parse(text)
     try:
         number = float(text)
     except ValueError:
-        raise ValueError(f"{key} is {text!r}; it should be a number in {DECIBELS[key].unit}") from None
-    return _canonical(key, number)
+        raise ValueError(f"{key} is {text!r}; it should be a number in {family.decibels[key].unit}") from None
+    return _canonical(family, key, number)
 
 
-def _complete(where: str, values: Mapping[str, Value], own: Mapping[str, Value]) -> dict[str, Value]:
+def _complete(family: Family, where: str, values: Mapping[str, Value], own: Mapping[str, Value]) -> dict[str, Value]:
     """All values an engine needs in the order of the light, checked together; `own` are those not inherited."""
     try:
-        kind = str(values[RECEIVER_KIND]) if RECEIVER_KIND in values else None
-        needed = paths(kind)
-        for path in own:
-            if kind and path not in needed:
-                raise ValueError(f"{path} does not belong to a receiver of kind {kind}")
+        needed = family.needed(values)
         missing = [path for path in needed if path not in values]
+        for path in own:
+            # Without its kind nobody can say what belongs to a receiver.
+            if path not in needed and not any(lacking.endswith(".kind") for lacking in missing):
+                raise ValueError(f"{path} does not belong to {family.chosen(values)}")
         if missing:
             raise ValueError(f"missing {', '.join(missing)}")
         complete = {path: values[path] for path in needed}
-        check(complete)
+        family.check(complete)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     return complete

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jax import Array
 from scipy.stats import norm
 
 from photonics.adc import Adc
-from photonics.budgets import LinkStep
+from photonics.explanation import Electrons, Explanation
 from photonics.loaded_panel import LoadedPanel
 from photonics.noise_budget import (
     NoiseTerm,
@@ -22,11 +22,11 @@ from photonics.noise_budget import (
     typical_signal_electrons,
     weight_light,
 )
-from photonics.remarks import Facts, Filling, Warning_, fill_share, remarks
+from photonics.remarks import Facts, Filling, fill_share, remarks
 from photonics.stage import stage, static
 
 if TYPE_CHECKING:
-    from photonics.engine import Engine
+    from photonics.free_space import FreeSpaceEngine
     from photonics.work import Work
 
 # What reaches the converter is everything but its own rounding.
@@ -35,70 +35,8 @@ _ROUNDING = "ADC rounding"
 _REACH = 4.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Electrons:
-    """One output of a full tile of typical operands, counted in photoelectrons.
-
-    Attributes:
-        signal_rms: the output.
-        noise_rms: everything in it that is not signal, static errors included.
-        full_scale: half of the range of one converter, which with digits, offsets or a conversion for each pass sees
-            another signal than the output; what it would be, for an ideal converter.
-        lsb: one step of its code.
-        per_joule: photoelectrons per joule of light on a detector.
-    """
-
-    signal_rms: float
-    noise_rms: float
-    full_scale: float
-    lsb: float
-    per_joule: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Explanation:
-    """What `Engine.explain` returns.
-
-    Attributes:
-        engine: its name.
-        laser_power_w, symbol_rate_hz: its operating point.
-        link: light of one source on its way to one detector.
-        noise: variance of one output by origin, largest first.
-        power_w: power at the wall by part [W], largest first.
-        electrons: signal, noise and converter steps.
-        snr_db: 20 log10(signal rms / noise rms); None without noise.
-        effective_bits: (snr_db - 1.76) / 6.02, the bits of an ideal converter that gives a full-scale sine this ratio;
-            None without noise.
-        photons_per_mac: photoelectrons per logical multiply-accumulate, all rails and passes.
-        absorbed_w: light that the panel turns into heat [W], for typical operands, all losses of the lenses counted
-            behind it; an upper bound.
-        filling: use of the converter's range; None for an ideal converter.
-        fill: share of the lit pixels that the work uses; None without work.
-        warnings: remarks, warnings before notes.
-    """
-
-    engine: str
-    laser_power_w: float
-    symbol_rate_hz: float
-    link: tuple[LinkStep, ...]
-    noise: tuple[NoiseTerm, ...]
-    power_w: dict[str, float]
-    electrons: Electrons
-    snr_db: float | None
-    effective_bits: float | None
-    photons_per_mac: float
-    absorbed_w: float
-    filling: Filling | None
-    fill: float | None
-    warnings: tuple[Warning_, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same as plain dictionaries, lists, texts and finite numbers; what is not finite is None."""
-        return _plain(dataclasses.asdict(self))
-
-
 def explain(
-    engine: "Engine",
+    engine: "FreeSpaceEngine",
     *,
     work: "Work | None" = None,
     sample: Array | None = None,
@@ -166,7 +104,7 @@ def explain(
     )
 
 
-def measured_filling(engine: "Engine", sample: Array, w: Array | LoadedPanel) -> Filling:
+def measured_filling(engine: "FreeSpaceEngine", sample: Array, w: Array | LoadedPanel) -> Filling:
     """Use of the converter's range by activations (..., k) on weights (k, n), noise included: one draw of each signal.
 
     The product itself is run, with converters that count what they see; so any encoding is measured as it is.
@@ -193,7 +131,9 @@ class _CountingAdc(Adc):
         return super().convert(signal, full_scale)
 
 
-def _typical_filling(engine: "Engine", typical: list[TypicalConversion], noise: tuple[NoiseTerm, ...]) -> Filling:
+def _typical_filling(
+    engine: "FreeSpaceEngine", typical: list[TypicalConversion], noise: tuple[NoiseTerm, ...]
+) -> Filling:
     """Normal signals with the noise that reaches the converter: P(|z| > FS) = Q((FS - mean)/s) + Q((FS + mean)/s)."""
     gain, rows = float(engine.gain_electrons()), engine.source.count
     arriving = sum(term.variance_electrons2 for term in noise if term.origin != _ROUNDING)
@@ -213,14 +153,14 @@ def _typical_filling(engine: "Engine", typical: list[TypicalConversion], noise: 
     return Filling(math.sqrt(count / filled) if filled else math.inf, clipped / count, measured=False)
 
 
-def _diode_electrons(engine: "Engine", typical: list[TypicalConversion]) -> float:
+def _diode_electrons(engine: "FreeSpaceEngine", typical: list[TypicalConversion]) -> float:
     """Photoelectrons of one photodiode in one pass, mean over passes, rails and panels."""
     light = np.mean([part.mean() for conversion in typical for part in conversion.lights])
     transmission = np.mean([part.mean() for conversion in typical for part in conversion.rails])
     return float(engine.electrons_per_path()) * engine.source.count * float(light * transmission)
 
 
-def _pass_electrons(engine: "Engine", typical: list[TypicalConversion]) -> float:
+def _pass_electrons(engine: "FreeSpaceEngine", typical: list[TypicalConversion]) -> float:
     """Largest signal that a receiver has to follow in one pass: mean and four deviations [electrons]."""
     path, rows, reach = float(engine.electrons_per_path()), engine.source.count, 0.0
     for conversion in typical:
@@ -231,13 +171,3 @@ def _pass_electrons(engine: "Engine", typical: list[TypicalConversion]) -> float
             deviation = math.sqrt(rows * max(square - mean**2, 0.0))
             reach = max(reach, path * (rows * abs(mean) + _REACH * deviation))
     return float(reach)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -31,7 +31,7 @@ from photonics.stage import Scalar
 from photonics.transmissions import each_panel
 
 if TYPE_CHECKING:
-    from photonics.engine import Engine
+    from photonics.free_space import FreeSpaceEngine
 
 # Kinds of noise within one conversion; each has a stream of its own.
 _DETECTION, _SOURCES, _CONVERTER = 0, 1, 2
@@ -39,7 +39,7 @@ _DETECTION, _SOURCES, _CONVERTER = 0, 1, 2
 
 # Compiled here, because called eagerly every small operation would be compiled by itself.
 @jax.jit
-def matmul(engine: "Engine", key: Array, x: Array, panel: LoadedPanel) -> Array:
+def matmul(engine: "FreeSpaceEngine", key: Array, x: Array, panel: LoadedPanel) -> Array:
     """y (rows..., n) from x (rows..., k) and a loaded panel (k, n), float32; see `Engine.matmul`."""
     leading = x.shape[:-1]
     tiles, scale = _drives(engine, x, panel)
@@ -73,7 +73,7 @@ def matmul(engine: "Engine", key: Array, x: Array, panel: LoadedPanel) -> Array:
     return total.reshape(*leading, panel.n) * scale
 
 
-def _drives(engine: "Engine", x: Array, panel: LoadedPanel) -> tuple[Array, Array]:
+def _drives(engine: "FreeSpaceEngine", x: Array, panel: LoadedPanel) -> tuple[Array, Array]:
     """Signed drives (tiles, m, rows) that x (..., k) becomes, and the scale (..., 1) or () that undoes it."""
     rotated = engine.encoding.rotate_activations(x.astype(jnp.float32))
     token = engine.encoding.activation_scale == "token"
@@ -83,7 +83,7 @@ def _drives(engine: "Engine", x: Array, panel: LoadedPanel) -> tuple[Array, Arra
     return split_rows(drive, panel.tiles, panel.rows), scale
 
 
-def detected_electrons(engine: "Engine", x: Array, panel: LoadedPanel) -> Array:
+def detected_electrons(engine: "FreeSpaceEngine", x: Array, panel: LoadedPanel) -> Array:
     """See `Engine.detected_electrons`; the sum over tokens and outputs needs no matrix product."""
     drives, _ = _drives(engine, x, panel)
     per_row = sum(jnp.sum(light, axis=1) for lights in engine.lights(drives, x.shape[:-1]) for light in lights)
@@ -94,7 +94,7 @@ def detected_electrons(engine: "Engine", x: Array, panel: LoadedPanel) -> Array:
     return engine.encoding.repetitions * engine.electrons_per_path() * (light + idle)
 
 
-def _panel(engine: "Engine", key: Array, drive: Array, panel: dict, leading: tuple[int, ...]) -> Array:
+def _panel(engine: "FreeSpaceEngine", key: Array, drive: Array, panel: dict, leading: tuple[int, ...]) -> Array:
     """One panel: drives (m, rows) in [-1, 1] to (m, n) in units of x_hat w, averaged over repetitions."""
     exposures, lights = engine.exposures(drive), engine.lights(drive, leading)
 
@@ -115,7 +115,12 @@ def _panel(engine: "Engine", key: Array, drive: Array, panel: dict, leading: tup
 
 
 def _conversion(
-    engine: "Engine", key: Array, exposure: Exposure, lights: tuple[Array, ...], panel: dict, leading: tuple[int, ...]
+    engine: "FreeSpaceEngine",
+    key: Array,
+    exposure: Exposure,
+    lights: tuple[Array, ...],
+    panel: dict,
+    leading: tuple[int, ...],
 ) -> Array:
     """One conversion (m, n): what the converter gives for the light of its passes, without the known pedestal."""
     carried = _carries_pedestal(engine, panel["errors"])
@@ -147,14 +152,14 @@ def _conversion(
     return code - known
 
 
-def _carries_pedestal(engine: "Engine", errors: dict[str, Array]) -> bool:
+def _carries_pedestal(engine: "FreeSpaceEngine", errors: dict[str, Array]) -> bool:
     """Whether there is a pedestal and anything that acts on it; carried for nothing it would cost the signal digits."""
     there = engine.has_pedestal() or engine.encoding.weight_sign == "offset"
     bent = engine.modulator.response != "linear" or "gain" in errors or engine.readout.crosstalk
     return there and (bent or not engine.adc.ideal or engine.answers_one_by_one())
 
 
-def _recorded(engine: "Engine", known: Array, errors: dict[str, Array]) -> Array:
+def _recorded(engine: "FreeSpaceEngine", known: Array, errors: dict[str, Array]) -> Array:
     """A pedestal (m, n) as the machine has recorded it, through its own electronics; offsets are errors of that."""
     if engine.readout.crosstalk:
         known = each_panel(engine.readout.mix, known, engine.panel.outputs)
@@ -163,7 +168,7 @@ def _recorded(engine: "Engine", known: Array, errors: dict[str, Array]) -> Array
     return each_panel(engine.readout.unmix, known, engine.panel.outputs) if engine.readout.crosstalk else known
 
 
-def _digital(engine: "Engine", analog: Array, full_scale: Array) -> Array:
+def _digital(engine: "FreeSpaceEngine", analog: Array, full_scale: Array) -> Array:
     """Codes times lsb, in the unit of the signal; a unipolar converter counts from the lower end of its range."""
     if engine.adc.ideal:
         return analog
@@ -171,7 +176,7 @@ def _digital(engine: "Engine", analog: Array, full_scale: Array) -> Array:
     return engine.adc.convert(analog - middle, full_scale) + middle
 
 
-def _known(engine: "Engine", exposure: Exposure, panel: dict, base: Scalar) -> Array:
+def _known(engine: "FreeSpaceEngine", exposure: Exposure, panel: dict, base: Scalar) -> Array:
     """The part of A (m, n) that follows from operands and calibration, with `base` under the drive."""
     by_token = engine.weight_pedestal() * jnp.sum(jnp.asarray(exposure.meant), axis=-1, keepdims=True)
     rows = jnp.asarray(exposure.meant).shape[-1]
@@ -179,7 +184,12 @@ def _known(engine: "Engine", exposure: Exposure, panel: dict, base: Scalar) -> A
 
 
 def _signal(
-    engine: "Engine", key: Array, exposure: Exposure, lights: tuple[Array, ...], panel: dict, leading: tuple[int, ...]
+    engine: "FreeSpaceEngine",
+    key: Array,
+    exposure: Exposure,
+    lights: tuple[Array, ...],
+    panel: dict,
+    leading: tuple[int, ...],
 ) -> Array:
     """A without the known pedestal, before noise of the detection: (m, n)."""
     meant = jnp.asarray(exposure.meant)
@@ -205,7 +215,7 @@ def _signal(
 
 
 def with_source_noise(
-    engine: "Engine",
+    engine: "FreeSpaceEngine",
     key: Array,
     drive: Array,
     signs: tuple[float, ...],
@@ -229,7 +239,9 @@ def with_source_noise(
     return drive + standard_deviation(of_drive) * light
 
 
-def variance_of_signal(engine: "Engine", lights: tuple[Array, ...], total: Array, bits: Array | None = None) -> Scalar:
+def variance_of_signal(
+    engine: "FreeSpaceEngine", lights: tuple[Array, ...], total: Array, bits: Array | None = None
+) -> Scalar:
     """Shot and readout noise ahead of the ADC, in units of (U V)^2: (m, n), or a scalar without shot noise.
 
     `total` (rows, n) is the light of all rails, `bits` the same as `photonics.products.bits_of` gives it.

@@ -16,7 +16,7 @@ from photonics.gradients import standard_deviation
 from photonics.stage import Scalar
 
 if TYPE_CHECKING:
-    from photonics.engine import Engine
+    from photonics.free_space import FreeSpaceEngine
 
 # Instances that are named by a number descend from this seed.
 _FABRICATION_SEED = 850
@@ -33,7 +33,7 @@ def instance_key(instance: Instance) -> Array:
     return jax.random.fold_in(jax.random.key(_FABRICATION_SEED), instance)
 
 
-def disturb(engine: "Engine", rails: tuple[Array, ...], instance: Instance) -> tuple[Array, ...]:
+def disturb(engine: "FreeSpaceEngine", rails: tuple[Array, ...], instance: Instance) -> tuple[Array, ...]:
     """Transmissions (tiles, rows, n) of each rail with the errors of pixels, rails and sources in them.
 
         T (1 + pixel) (1 +- rail / 2) (1 + source)          all normal, deviations of the stages
@@ -58,7 +58,7 @@ def disturb(engine: "Engine", rails: tuple[Array, ...], instance: Instance) -> t
     return tuple(disturbed)
 
 
-def readout_errors(engine: "Engine", shape: tuple[int, int], instance: Instance) -> dict[str, Array]:
+def readout_errors(engine: "FreeSpaceEngine", shape: tuple[int, int], instance: Instance) -> dict[str, Array]:
     """Errors of the electronics behind the outputs, (tiles, n) each: relative "gain", "offset", "pass" mismatch."""
     readout, key = engine.readout, instance_key(instance)
     errors: dict[str, Array] = {}
@@ -71,7 +71,12 @@ def readout_errors(engine: "Engine", shape: tuple[int, int], instance: Instance)
 
 
 def _drifted(
-    engine: "Engine", key: Array, streams: tuple[int, int], residual: Scalar, drift: Scalar, shape: tuple[int, ...]
+    engine: "FreeSpaceEngine",
+    key: Array,
+    streams: tuple[int, int],
+    residual: Scalar,
+    drift: Scalar,
+    shape: tuple[int, ...],
 ) -> Array:
     """An error left by calibration and a random walk since then, independent of it."""
     at_first, since = (standard_normal(stream(key, number), shape) for number in streams)

@@ -14,7 +14,7 @@ from photonics.stage import stage, static
 from photonics.transmissions import tiling, transmissions
 
 if TYPE_CHECKING:
-    from photonics.engine import Engine
+    from photonics.free_space import FreeSpaceEngine
 
 # bfloat16 holds every integer up to 256, so signed codes of up to 9 bits are exact in it.
 _EXACT_LEVELS = 255
@@ -99,7 +99,7 @@ def split_rows(x: Array, tiles: int, rows: int) -> Array:
 # Compiled here for the same reason as `photonics.fast.matmul`.
 @jax.jit
 def load_panel(
-    engine: "Engine",
+    engine: "FreeSpaceEngine",
     w: Array,
     sample: Array | None,
     instance: Instance,
@@ -138,7 +138,7 @@ def load_panel(
     )
 
 
-def _signed(engine: "Engine", rails: tuple[Array, ...]) -> Array:
+def _signed(engine: "FreeSpaceEngine", rails: tuple[Array, ...]) -> Array:
     """The signed weight v that the light of the rails stands for."""
     floor = engine.panel.floor()
     if len(rails) == 2:
@@ -146,7 +146,7 @@ def _signed(engine: "Engine", rails: tuple[Array, ...]) -> Array:
     return 2.0 * (rails[0] - floor) / (1.0 - floor) - 1.0
 
 
-def _empty(engine: "Engine", k: int, n: int) -> LoadedPanel:
+def _empty(engine: "FreeSpaceEngine", k: int, n: int) -> LoadedPanel:
     tiles, rows = tiling(k, engine.source.count)
     panels = tiles * engine.encoding.weight_slices
     light = jnp.zeros((panels, rows, n), jnp.bfloat16)
@@ -167,7 +167,7 @@ def _empty(engine: "Engine", k: int, n: int) -> LoadedPanel:
     )
 
 
-def exact_codes(engine: "Engine") -> bool:
+def exact_codes(engine: "FreeSpaceEngine") -> bool:
     """Whether the panel shows pure integer codes that bfloat16 holds and that multiply drives without noise."""
     panel, encoding = engine.panel, engine.encoding
     undisturbed = not (panel.fixed_pattern or engine.optics.crosstalk or panel.ideal or engine.dac.ideal)

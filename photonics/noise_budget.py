@@ -16,7 +16,7 @@ from photonics.encoding import Exposure, digits
 from photonics.transmissions import pixel_levels
 
 if TYPE_CHECKING:
-    from photonics.engine import Engine
+    from photonics.free_space import FreeSpaceEngine
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,7 @@ class TypicalConversion:
     digit: int
 
 
-def noise_budget(engine: "Engine") -> list[NoiseTerm]:
+def noise_budget(engine: "FreeSpaceEngine") -> list[NoiseTerm]:
     """Variance of one output of a full tile, largest first, referred to the signal x_hat v in electrons.
 
     Digits, passes and repetitions are summed with their weights. Static errors (rounding, pixels, rails, gains,
@@ -66,13 +66,13 @@ def noise_budget(engine: "Engine") -> list[NoiseTerm]:
     return sorted(rows, key=lambda row: -row.variance_electrons2)
 
 
-def typical_signal_electrons(engine: "Engine") -> float:
+def typical_signal_electrons(engine: "FreeSpaceEngine") -> float:
     """Rms signal x_hat v of one output for the operands of `noise_budget` [electrons]."""
     rms2 = operands.mean_square(engine.source.count)
     return float(engine.gain_electrons()) * math.sqrt(engine.source.count) * rms2
 
 
-def typical_full_scale(engine: "Engine", digit: int = 0) -> float:
+def typical_full_scale(engine: "FreeSpaceEngine", digit: int = 0) -> float:
     """Half range of the converters of one digit of the weights for the operands of `noise_budget`, in units of U V."""
     ranging, unipolar, rows = engine.ranging, engine.unipolar(), engine.source.count
     means, variances, largest, constant = [], [], 0.0, float(engine.constant_signal(rows))
@@ -103,7 +103,7 @@ def _mean_magnitude(mean: float, deviation: float) -> float:
     return deviation * math.sqrt(2.0 / math.pi) * math.exp(-(ratio**2)) + mean * math.erf(ratio)
 
 
-def conversions(engine: "Engine") -> list[TypicalConversion]:
+def conversions(engine: "FreeSpaceEngine") -> list[TypicalConversion]:
     """Every conversion of one output and tile: digits of both operands, passes that are converted alone."""
     encoding, vector = engine.encoding, jnp.asarray(operands.typical(engine.source.count), jnp.float32)
     levels = None if engine.panel.ideal else pixel_levels(engine)
@@ -119,13 +119,13 @@ def conversions(engine: "Engine") -> list[TypicalConversion]:
     return found
 
 
-def weight_light(engine: "Engine", typical: TypicalConversion) -> np.ndarray:
+def weight_light(engine: "FreeSpaceEngine", typical: TypicalConversion) -> np.ndarray:
     """Weights as light, V (K,)."""
     plus = typical.rails[0]
     return (plus - typical.rails[1] if len(typical.rails) == 2 else plus) / (1.0 - float(engine.panel.floor()))
 
 
-def _moving(engine: "Engine", typical: TypicalConversion) -> dict[str, float]:
+def _moving(engine: "FreeSpaceEngine", typical: TypicalConversion) -> dict[str, float]:
     """Variance of one conversion by origin [electrons^2], what changes from symbol to symbol."""
     at, count = engine.operating_point, engine.source.count
     floor_m, floor_t = float(engine.modulator.floor()), float(engine.panel.floor())
@@ -153,7 +153,7 @@ def _moving(engine: "Engine", typical: TypicalConversion) -> dict[str, float]:
     }
 
 
-def _fluctuating(engine: "Engine", typical: TypicalConversion) -> float:
+def _fluctuating(engine: "FreeSpaceEngine", typical: TypicalConversion) -> float:
     """Square of the light that one relative fluctuation of the sources moves, paths^2."""
     if engine.source.noise == "none":
         return 0.0
@@ -168,7 +168,7 @@ def _fluctuating(engine: "Engine", typical: TypicalConversion) -> float:
     return float(total)
 
 
-def _static_errors(engine: "Engine") -> dict[str, float]:
+def _static_errors(engine: "FreeSpaceEngine") -> dict[str, float]:
     """Variance over outputs of what does not change from symbol to symbol [electrons^2]."""
     encoding, readout, panel = engine.encoding, engine.readout, engine.panel
     count, gain = engine.source.count, float(engine.gain_electrons())
@@ -212,7 +212,7 @@ def _static_errors(engine: "Engine") -> dict[str, float]:
     return {origin: float(variance) for origin, variance in terms.items()}
 
 
-def _passes_together(engine: "Engine", weight: np.ndarray) -> float:
+def _passes_together(engine: "FreeSpaceEngine", weight: np.ndarray) -> float:
     """Square of the signal, in units of (x_hat v)^2, that passes give which are added instead of subtracted."""
     if engine.encoding.passes_per_conversion == 1:
         return 0.0
@@ -227,7 +227,7 @@ def _passes_together(engine: "Engine", weight: np.ndarray) -> float:
     return float(count * apart + (count**2 - count) * in_step)
 
 
-def _activation_response(engine: "Engine") -> float:
+def _activation_response(engine: "FreeSpaceEngine") -> float:
     """Variance of one output from drives that are not straight, recorded pedestals subtracted; rounding left out."""
     modulator, count = engine.modulator, engine.source.count
     if modulator.response == "linear":
@@ -247,7 +247,7 @@ def _activation_response(engine: "Engine") -> float:
     return float(own) * float(engine.gain_electrons()) ** 2
 
 
-def _weight_response(engine: "Engine") -> float:
+def _weight_response(engine: "FreeSpaceEngine") -> float:
     """Mean square error of a weight in [-1, 1] from pixels that are not straight; rounding left out."""
     panel, encoding = engine.panel, engine.encoding
     if panel.response == "linear":

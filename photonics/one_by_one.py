@@ -20,14 +20,19 @@ from photonics.encoding import Exposure
 from photonics.gradients import gaussian_counts, standard_deviation
 
 if TYPE_CHECKING:
-    from photonics.engine import Engine
+    from photonics.free_space import FreeSpaceEngine
 
 # Streams of one conversion, after those of `photonics.fast`; one for each pass.
 _SOURCES, _DETECTION = 8, 16
 
 
 def signal(
-    engine: "Engine", key: Array, exposure: Exposure, lights: tuple[Array, ...], panel: dict, leading: tuple[int, ...]
+    engine: "FreeSpaceEngine",
+    key: Array,
+    exposure: Exposure,
+    lights: tuple[Array, ...],
+    panel: dict,
+    leading: tuple[int, ...],
 ) -> Array:
     """What the converter sees (m, n), in units of U V, pedestals and the noise of detection included."""
     total = jnp.zeros(())
@@ -43,7 +48,7 @@ def signal(
     return total / engine.gain_electrons()
 
 
-def detected(engine: "Engine", light: Array, rails: Array) -> tuple[Array, Array]:
+def detected(engine: "FreeSpaceEngine", light: Array, rails: Array) -> tuple[Array, Array]:
     """Mean and variance (m, n) of the electrons of one pass, difference of the rails, without readout noise.
 
     `light` (m, rows) is the relative light of the sources, `rails` (rails, rows, n) what the panel passes.
@@ -63,7 +68,7 @@ def detected(engine: "Engine", light: Array, rails: Array) -> tuple[Array, Array
     return mean, variance
 
 
-def _fluctuation(engine: "Engine", key: Array, light: Array, leading: tuple[int, ...]) -> Array:
+def _fluctuation(engine: "FreeSpaceEngine", key: Array, light: Array, leading: tuple[int, ...]) -> Array:
     """Relative fluctuation of the sources in one pass, (m, rows), (m, 1) or nothing."""
     if engine.source.noise == "none":
         return jnp.zeros(())

@@ -9,10 +9,10 @@ from photonics import operands
 
 if TYPE_CHECKING:
     from photonics.encoding import Exposure
-    from photonics.engine import Engine
+    from photonics.free_space import FreeSpaceEngine
 
 
-def ranges_of(engine: "Engine", sample: Array | None, meant: Array) -> tuple[Array, Array]:
+def ranges_of(engine: "FreeSpaceEngine", sample: Array | None, meant: Array) -> tuple[Array, Array]:
     """ADC half range (panels, n) and static activation scale () for normalised weights meant (panels, rows, n).
 
     One converter serves all exposures of its output, so they share the range of the widest. Raises ValueError where
@@ -36,17 +36,17 @@ def ranges_of(engine: "Engine", sample: Array | None, meant: Array) -> tuple[Arr
     return jnp.max(widest, axis=0), static_scale
 
 
-def _kind_of_signal(engine: "Engine") -> dict[str, bool]:
+def _kind_of_signal(engine: "FreeSpaceEngine") -> dict[str, bool]:
     return {"pedestal": engine.has_pedestal(), "unipolar": engine.unipolar()}
 
 
-def _signal(engine: "Engine", exposure: "Exposure", meant: Array) -> Array:
+def _signal(engine: "FreeSpaceEngine", exposure: "Exposure", meant: Array) -> Array:
     """What the converter sees, sum_k U V (panels, tokens, n), without noise."""
     weights = engine.encoding.weight_factor * meant + engine.weight_pedestal()
     return (jnp.asarray(exposure.meant) + exposure.base) @ weights + engine.constant_signal(meant.shape[1])
 
 
-def _largest(engine: "Engine", meant: Array) -> Array:
+def _largest(engine: "FreeSpaceEngine", meant: Array) -> Array:
     """The largest signal there can be (panels, n): every input at full drive with the sign of its weight."""
     weights = engine.encoding.weight_factor * meant + engine.weight_pedestal()
     base = engine.exposures(jnp.zeros((1, 1)))[0].base
@@ -54,7 +54,7 @@ def _largest(engine: "Engine", meant: Array) -> Array:
     return (half + base) * jnp.sum(jnp.abs(weights), axis=1) + engine.constant_signal(meant.shape[1])
 
 
-def _from_weights(engine: "Engine", meant: Array) -> Array:
+def _from_weights(engine: "FreeSpaceEngine", meant: Array) -> Array:
     """Ranges as if the inputs were typical operands: independent, with the mean and variance of each exposure."""
     weights = engine.encoding.weight_factor * meant + engine.weight_pedestal()
     typical = jnp.asarray(operands.typical(meant.shape[1]), jnp.float32)

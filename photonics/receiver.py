@@ -1,7 +1,7 @@
 """The receivers that turn photoelectrons into a voltage: their noise, and the current that noise is bought with."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import jax.numpy as jnp
 
@@ -160,3 +160,8 @@ class IntegratingReceiver:
 
 
 Receiver = TransimpedanceReceiver | IntegratingReceiver
+
+
+def build_receiver(*, kind: str, **values: Any) -> Receiver:
+    """The receiver that a file describes: `kind` "transimpedance" or "integrating", and its fields."""
+    return IntegratingReceiver(**values) if kind == "integrating" else TransimpedanceReceiver(**values)

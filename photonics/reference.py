@@ -18,11 +18,11 @@ from photonics.loaded_panel import LoadedPanel, split_rows
 from photonics.transmissions import transmissions
 
 if TYPE_CHECKING:
-    from photonics.engine import Engine
+    from photonics.free_space import FreeSpaceEngine
 
 
 def matmul(
-    engine: "Engine", key: jax.Array, x: np.ndarray, w: jax.Array, panel: LoadedPanel, instance: Instance
+    engine: "FreeSpaceEngine", key: jax.Array, x: np.ndarray, w: jax.Array, panel: LoadedPanel, instance: Instance
 ) -> jax.Array:
     """y (..., n) from x (..., k), w (k, n); `panel` lends ranges and errors. See `Engine.matmul_reference`."""
     random = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel().tolist())
@@ -52,7 +52,7 @@ def matmul(
 
 
 def _conversion(
-    engine: "Engine",
+    engine: "FreeSpaceEngine",
     random: np.random.Generator,
     exposure: Exposure,
     lights: tuple[jax.Array, ...],
@@ -85,7 +85,7 @@ def _conversion(
 
 
 def _recorded(
-    engine: "Engine", exposure: Exposure, errors: dict[str, np.ndarray], column: np.ndarray
+    engine: "FreeSpaceEngine", exposure: Exposure, errors: dict[str, np.ndarray], column: np.ndarray
 ) -> np.ndarray | float:
     """The pedestal (m, n) that the machine has recorded, through its own electronics but for their offsets."""
     if not engine.has_pedestal() and engine.encoding.weight_sign == "rails":
@@ -99,7 +99,7 @@ def _recorded(
     return _neighbours(engine, known, corrected=True) if engine.readout.crosstalk else known
 
 
-def _fluctuate(engine: "Engine", random: np.random.Generator, light: np.ndarray) -> np.ndarray:
+def _fluctuate(engine: "FreeSpaceEngine", random: np.random.Generator, light: np.ndarray) -> np.ndarray:
     """Relative light (m, rows) of the sources with their intensity noise."""
     bandwidth_hz = engine.receiver.noise_bandwidth_hz(engine.operating_point)
     deviation = np.sqrt(float(engine.source.relative_variance(bandwidth_hz)))
@@ -110,7 +110,7 @@ def _fluctuate(engine: "Engine", random: np.random.Generator, light: np.ndarray)
     return light
 
 
-def _detect(engine: "Engine", random: np.random.Generator, light: np.ndarray, rail: np.ndarray) -> np.ndarray:
+def _detect(engine: "FreeSpaceEngine", random: np.random.Generator, light: np.ndarray, rail: np.ndarray) -> np.ndarray:
     """Photoelectrons (m, n) of one rail in one pass."""
     at = engine.operating_point
     idle = (engine.source.count - rail.shape[0]) * float(engine.modulator.floor() * engine.panel.floor())
@@ -127,12 +127,12 @@ def _detect(engine: "Engine", random: np.random.Generator, light: np.ndarray, ra
     return window * random.poisson(np.maximum(mean, 0.0) / window).astype(np.float64)
 
 
-def _read_out(engine: "Engine", random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def _read_out(engine: "FreeSpaceEngine", random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Receiver noise of one pass [electrons]."""
     return np.sqrt(float(engine.readout_variance())) * random.standard_normal(shape)
 
 
-def _neighbours(engine: "Engine", value: np.ndarray, corrected: bool) -> np.ndarray:
+def _neighbours(engine: "FreeSpaceEngine", value: np.ndarray, corrected: bool) -> np.ndarray:
     """Electrical crosstalk between the outputs of each panel, or its digital inversion, by a linear solver."""
     readout, outputs = engine.readout, engine.panel.outputs
     share = float(readout.crosstalk_per_neighbour) - (float(readout.crosstalk_residual) if corrected else 0.0)
@@ -145,7 +145,9 @@ def _neighbours(engine: "Engine", value: np.ndarray, corrected: bool) -> np.ndar
     return np.concatenate(parts, axis=-1)
 
 
-def _convert(engine: "Engine", random: np.random.Generator, signal: np.ndarray, full_scale: np.ndarray) -> np.ndarray:
+def _convert(
+    engine: "FreeSpaceEngine", random: np.random.Generator, signal: np.ndarray, full_scale: np.ndarray
+) -> np.ndarray:
     """Codes times lsb (m, n): converter noise, clipping, rounding."""
     if engine.adc.ideal:
         return signal

@@ -13,7 +13,7 @@ from photonics.settings_in_use import Unused, reason, unused_settings
 from photonics.units import ELEMENTARY_CHARGE_C
 
 if TYPE_CHECKING:
-    from photonics.engine import Engine
+    from photonics.free_space import FreeSpaceEngine
     from photonics.work import Work
 
 # A converter whose bits were this much fewer would add a tenth to the noise of everything else: 0.4 dB.
@@ -95,7 +95,7 @@ class Facts:
         chosen: settings that somebody chose for this engine.
     """
 
-    engine: "Engine"
+    engine: "FreeSpaceEngine"
     noise: dict[str, float]
     power_w: dict[str, float]
     signal_electrons: float
@@ -355,7 +355,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def fill_share(engine: "Engine", work: "Work") -> float | None:
+def fill_share(engine: "FreeSpaceEngine", work: "Work") -> float | None:
     """Weights of the work over the pixel places that its passes light, weighted by passes; None without products."""
     used = lit = 0.0
     for contraction in work:
@@ -379,7 +379,7 @@ def _spare_bits(facts: Facts, *origins: str) -> int:
     return math.floor(0.5 * math.log2(SPARE_VARIANCE_SHARE * others / own))
 
 
-def _range_path(engine: "Engine") -> str:
+def _range_path(engine: "FreeSpaceEngine") -> str:
     """The setting that scales the full scale of the ADC."""
     return {"percentile": "ranging.margin"}.get(engine.ranging.statistic, f"ranging.{engine.ranging.statistic}")
 
@@ -392,7 +392,7 @@ def _bits(count: int) -> str:
     return "bit" if count == 1 else f"{count} bits"
 
 
-def _idle_message(engine: "Engine", unused: Unused, chosen: bool) -> str:
+def _idle_message(engine: "FreeSpaceEngine", unused: Unused, chosen: bool) -> str:
     effect = "costs energy or time but does not reach the product" if unused.costs else "has no effect"
     # Looking for the switch takes a while.
     switch = reason(engine, unused.path) if chosen else None

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax.interpreters import partial_eval
 
-from photonics.schema import ROWS
+from photonics.families import FAMILIES, row_of
 from photonics.work import Contraction, Work
 
 if TYPE_CHECKING:
@@ -181,12 +181,13 @@ def _settings(engine: "Engine") -> list[str]:
 
 def _switches(engine: "Engine") -> Iterator[Reason]:
     """Every other value of every switch and choice."""
+    rows = FAMILIES[engine.family].row_of
     for path in _settings(engine):
         value = _value(engine, path)
         if isinstance(value, bool):
             yield Reason(path, not value)
-        elif isinstance(value, str) and path in ROWS:
-            yield from (Reason(path, choice) for choice in ROWS[path].choices if choice != value)
+        elif isinstance(value, str) and path in rows:
+            yield from (Reason(path, choice) for choice in rows[path].choices if choice != value)
 
 
 def _turned_on(engine: "Engine", path: str) -> Iterator[Reason]:
@@ -205,7 +206,8 @@ def _value(engine: "Engine", path: str) -> Any:
 
 def _another(path: str, value: Any) -> Any:
     """Another value of a bit width."""
-    lowest = int(ROWS[path].interval[1:-1].split(",")[0]) if path in ROWS else 2
+    row = row_of(path)
+    lowest = int(row.interval[1:-1].split(",")[0]) if row else 2
     return value - 1 if value > lowest else value + 1
 
 

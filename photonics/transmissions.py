@@ -12,7 +12,7 @@ from photonics.fixed_pattern import Instance, disturb
 from photonics.gradients import largest_magnitude
 
 if TYPE_CHECKING:
-    from photonics.engine import Engine
+    from photonics.free_space import FreeSpaceEngine
     from photonics.optics import Optics
 
 
@@ -36,7 +36,7 @@ def tiling(k: int, fan_in: int) -> tuple[int, int]:
     return tiles, math.ceil(k / tiles)
 
 
-def transmissions(engine: "Engine", w: Array, instance: Instance) -> Transmissions:
+def transmissions(engine: "FreeSpaceEngine", w: Array, instance: Instance) -> Transmissions:
     """The light path of weights w (k, n).
 
     Order: rotation, column scale, pre-distortion for crosstalk, rounding to the panel's levels, digits, signs, response
@@ -68,7 +68,7 @@ def transmissions(engine: "Engine", w: Array, instance: Instance) -> Transmissio
     return Transmissions(rails, meant if encoding.weight_slices == 1 else codes, scales)
 
 
-def pixel_levels(engine: "Engine") -> int:
+def pixel_levels(engine: "FreeSpaceEngine") -> int:
     """Largest code of one pixel."""
     digit = digit_levels(engine.panel.levels(), engine.encoding.weight_slices)
     return digit if engine.encoding.weight_sign == "rails" else 2 * digit

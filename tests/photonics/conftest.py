@@ -8,34 +8,34 @@ import jax
 import pytest
 
 import photonics
-from photonics.engine import Engine
+from photonics.free_space import FreeSpaceEngine
 
 # Fan-in and fan-out of the small engines: a product of length 24 fills one tile in part, one of 48 two tiles.
 SMALL = {"source.count": 32, "panel.outputs": 16}
 
 
 @pytest.fixture(scope="session")
-def catalogue() -> Engine:
+def catalogue() -> FreeSpaceEngine:
     """The full engine `free-space-1024`."""
     return photonics.load_engine("free-space-1024")
 
 
 @pytest.fixture(scope="session")
-def small(catalogue: Engine) -> Callable[..., Engine]:
+def small(catalogue: FreeSpaceEngine) -> Callable[..., FreeSpaceEngine]:
     """Builder of `free-space-1024` with 32 sources and 16 outputs: `small({"adc.bits": 8})` changes a value."""
 
-    def build(changes: dict[str, Any] | None = None) -> Engine:
+    def build(changes: dict[str, Any] | None = None) -> FreeSpaceEngine:
         return catalogue.replace(**{**SMALL, **(changes or {})})
 
     return build
 
 
 @pytest.fixture(scope="session")
-def bare() -> Callable[..., Engine]:
+def bare() -> Callable[..., FreeSpaceEngine]:
     """Builder of the ideal engine in the same size, not rotating, to which a test adds what it is about."""
     engine = photonics.load_engine("ideal", ["encoding.rotate=false"])
 
-    def build(changes: dict[str, Any] | None = None) -> Engine:
+    def build(changes: dict[str, Any] | None = None) -> FreeSpaceEngine:
         return engine.replace(**{**SMALL, **(changes or {})})
 
     return build

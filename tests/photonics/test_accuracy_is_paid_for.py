@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from photonics import adc_energy, dac
-from photonics.engine import Engine
+from photonics.free_space import FreeSpaceEngine
 from photonics.receiver import IntegratingReceiver
 from photonics.stage import Scalar
 
@@ -115,15 +115,15 @@ _X = jax.random.normal(jax.random.key(1), (1500, 24))
 _W = jax.random.normal(jax.random.key(2), (24, 8))
 
 
-def _noise(engine: Engine) -> jax.Array:
+def _noise(engine: FreeSpaceEngine) -> jax.Array:
     return jnp.mean(jnp.square(engine.matmul(jax.random.key(0), _X, _W) - _X @ _W))
 
 
-def _energy_j(engine: Engine) -> Scalar:
+def _energy_j(engine: FreeSpaceEngine) -> Scalar:
     return sum(engine.power_budget().values()) / engine.operating_point.symbol_rate_hz
 
 
-def _leaves(engine: Engine) -> dict[str, jax.Array]:
+def _leaves(engine: FreeSpaceEngine) -> dict[str, jax.Array]:
     return {".".join(part.name for part in path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(engine)}
 
 

@@ -14,11 +14,11 @@ from photonics.catalogue import (
     KINDS,
     apply_overrides,
     build_engine,
-    check,
     engine_names,
     load_engine,
     read_engine_file,
 )
+from photonics.free_space_rows import check
 from photonics.schema import DECIBELS, RECEIVER_KIND, ROWS, paths
 
 _FULL = "free-space-1024"

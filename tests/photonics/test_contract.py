@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from photonics.engine import Engine
+from photonics.free_space import FreeSpaceEngine
 
 _OFFSET_WEIGHTS = {"encoding.weight_sign": "offset"}
 _OFFSET_ACTIVATIONS = {"encoding.activation_sign": "offset"}
@@ -112,9 +112,9 @@ def test_a_sequence_has_its_own_draws_in_any_batch(changes, small, product):
 
 @pytest.mark.parametrize("changes", (ENCODINGS | DIGITS | TOGETHER).values(), ids=ENCODINGS | DIGITS | TOGETHER)
 def test_gradients_are_finite_and_reach_operands_and_light(changes, small, quickly):
-    engine: Engine = jax.tree.map(jnp.float32, small(changes))
+    engine: FreeSpaceEngine = jax.tree.map(jnp.float32, small(changes))
 
-    def loss(engine: Engine, x: jax.Array, w: jax.Array) -> jax.Array:
+    def loss(engine: FreeSpaceEngine, x: jax.Array, w: jax.Array) -> jax.Array:
         return jnp.mean(jnp.square(engine.matmul(jax.random.key(0), x, w) - _X @ _W))
 
     by_engine, by_x, by_w = quickly(jax.grad(loss, argnums=(0, 1, 2)))(engine, _X, _W)
@@ -129,7 +129,7 @@ def test_another_operating_point_compiles_nothing(changes, small):
     traces = []
 
     @jax.jit
-    def traced(engine: Engine, x: jax.Array, w: jax.Array) -> jax.Array:
+    def traced(engine: FreeSpaceEngine, x: jax.Array, w: jax.Array) -> jax.Array:
         traces.append(1)
         return engine.matmul(jax.random.key(0), x, w)
 
@@ -147,7 +147,7 @@ def test_a_flaw_costs_accuracy(name, bare, catalogue):
     without = bare({**changes, **coarse}).at(laser_power_w=1e-2)
     flawed = bare({**changes, **coarse, **FLAWS[name], **common}).at(laser_power_w=1e-2)
 
-    def error(engine: Engine) -> float:
+    def error(engine: FreeSpaceEngine) -> float:
         y = engine.matmul(jax.random.key(0), _X, engine.load_panel(_W))
         return float(jnp.mean(jnp.square(y - _X @ _W)))
 

@@ -14,7 +14,7 @@ from scipy.stats import norm
 from models.transformer.config import LLAMA_3_1_70B
 from models.transformer.model import Transformer
 from photonics import count_contractions, load_engine
-from photonics.cost import Deployment, power_budget, standing_power_w
+from photonics.cost import Deployment, power_budget
 from photonics.rules import as_arrays
 from photonics.work import Contraction, Work
 
@@ -61,7 +61,7 @@ def test_counts_of_a_small_product(small):
 def test_energy_of_a_small_product_part_by_part(small):
     cost = small.cost(WORK)
     energy_j = dict(cost.energy_j)
-    always_on = {part: power_w * 4 * cost.time_s for part, power_w in standing_power_w(small).items()}
+    always_on = {part: power_w * 4 * cost.time_s for part, power_w in small.standing_power_w().items()}
     for part in ("laser", "photodetector", "receiver", "panel", "control", "host"):
         assert energy_j.pop(part) == pytest.approx(always_on[part], rel=1e-9), part
     # 10 vectors of 6 values to 2 columns of tiles in 2 passes.
@@ -84,7 +84,7 @@ def test_energy_of_a_small_product_part_by_part(small):
 
 
 def test_standing_power_of_an_engine_part_by_part(small):
-    power_w = standing_power_w(small)
+    power_w = small.standing_power_w()
     assert power_w["laser"] == pytest.approx(4 * (5e-3 * 1.8 + 1e-2 / 0.25))
     receiver_w = float(small.receiver.power_w(small.operating_point, small.diodes_f()))
     assert power_w["receiver"] == pytest.approx(3 * receiver_w)
@@ -136,13 +136,13 @@ def test_directly_modulated_sources_are_charged_for_the_light_they_show(small):
     direct = small.replace(**{"source.modulation": "direct"})
     light, _ = direct.mean_light()
     expected_w = 4 * (5e-3 * 1.8 + 1e-2 * float(light) / 0.25)
-    assert standing_power_w(direct)["laser"] == pytest.approx(expected_w, rel=1e-6)
+    assert direct.standing_power_w()["laser"] == pytest.approx(expected_w, rel=1e-6)
     assert direct.cost(WORK).launched_energy_j == pytest.approx(
         small.cost(WORK).launched_energy_j * float(light), rel=1e-6
     )
     # What the detectors receive is the same.
-    assert standing_power_w(direct)["photodetector"] == pytest.approx(
-        standing_power_w(small)["photodetector"], rel=1e-6
+    assert direct.standing_power_w()["photodetector"] == pytest.approx(
+        small.standing_power_w()["photodetector"], rel=1e-6
     )
 
 
@@ -159,7 +159,7 @@ def test_few_panels_are_reloaded(small, panels, engines, loads):
     assert cost.utilisation == pytest.approx(busy_s / (engines * expected_s), rel=1e-12)
     # Loading: every pixel of 4 x 6 written from the frame memory, and codes of one byte from far memory.
     write_j = loads * 24 * (2e-12 * 25.0 + 7 / 8 * 8.3e-13)
-    held_w = standing_power_w(small)["panel"] * engines
+    held_w = small.standing_power_w()["panel"] * engines
     assert cost.energy_j["panel"] == pytest.approx(held_w * expected_s + write_j, rel=1e-9)
     traffic_j, fetched_j = 520 * 8.3e-13, (24 * 3.12e-11 if loads else 0.0)
     assert cost.energy_j["memory"] == pytest.approx(traffic_j + fetched_j, rel=1e-9)
@@ -280,7 +280,7 @@ def test_power_is_energy_over_time_of_a_busy_engine(engine):
     for part, power_w in budget.items():
         assert power_w == pytest.approx(one_tile.energy_j[part] / one_tile.time_s, rel=1e-9), part
     assert sum(budget.values()) == pytest.approx(one_tile.power_w, rel=1e-9)
-    for part, power_w in standing_power_w(engine).items():
+    for part, power_w in engine.standing_power_w().items():
         assert budget[part] == pytest.approx(float(power_w), rel=1e-9), part
     assert engine.power_budget() == budget
 
@@ -359,4 +359,6 @@ def test_a_cost_is_a_plain_record(engine):
     assert {name for name, kind in kinds.items() if kind is int} == {
         *("passes", "conversions", "panel_loads", "engines", "macs", "optical_macs")
     }
-    assert {name for name, kind in kinds.items() if kind is float} == {"time_s", "utilisation", "launched_energy_j"}
+    assert {name for name, kind in kinds.items() if kind is float} == {
+        *("time_s", "load_time_s", "utilisation", "launched_energy_j")
+    }

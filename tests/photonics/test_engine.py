@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import photonics
-from photonics.engine import Engine
+from photonics.free_space import FreeSpaceEngine
 from photonics.receiver import IntegratingReceiver
 from tests.photonics.agreement import z_of_variances
 
@@ -166,7 +166,7 @@ def test_another_machine_leaves_the_first_as_it_was(catalogue):
 # Batches ----------------------------------------------------------------------------------------------------------
 
 
-def _static_lsb(engine: Engine, panel) -> np.ndarray:
+def _static_lsb(engine: FreeSpaceEngine, panel) -> np.ndarray:
     """One code of each tile and output (tiles, n) in units of y, for static activation scales."""
     return np.asarray(panel.full_scale * panel.scale * panel.activation_scale) / engine.adc.levels()
 

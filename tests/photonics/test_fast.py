@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from photonics import fast
-from photonics.engine import Engine
+from photonics.free_space import FreeSpaceEngine
 from photonics.loaded_panel import LoadedPanel, exact_codes, split_rows
 from photonics.receiver import IntegratingReceiver
 
@@ -42,7 +42,7 @@ def test_the_integer_path_has_the_same_noise(bare, product):
 # Light ------------------------------------------------------------------------------------------------------------
 
 
-def _detected_share(engine: Engine, x: jax.Array, panel: LoadedPanel) -> float:
+def _detected_share(engine: FreeSpaceEngine, x: jax.Array, panel: LoadedPanel) -> float:
     """Light on all detectors over what modulators, optics and panel at their most open let through."""
     at, photon_j = engine.operating_point, engine.source.photon_energy_j()
     symbols = x.shape[0] * engine.encoding.passes * panel.tiles * -(-panel.n // engine.panel.outputs)
@@ -84,7 +84,7 @@ def test_electrons_grow_with_the_light_and_are_counted_by_the_reference(bare):
     assert variance == pytest.approx(once, rel=2e-2)
 
 
-def _tile_variance(engine: Engine, panel: LoadedPanel) -> list[float]:
+def _tile_variance(engine: FreeSpaceEngine, panel: LoadedPanel) -> list[float]:
     scale = jnp.max(jnp.abs(_X), axis=1, keepdims=True)
     (lights,) = engine.lights(split_rows(_X / scale, panel.tiles, panel.rows), _X.shape[:1])
     gain = float(engine.gain_electrons())
@@ -118,7 +118,7 @@ _OTHER = {
 }
 
 
-def _error(engine: Engine, x: jax.Array, w: jax.Array) -> jax.Array:
+def _error(engine: FreeSpaceEngine, x: jax.Array, w: jax.Array) -> jax.Array:
     return jnp.mean(jnp.square(engine.matmul(_KEY, x, w) - x @ w))
 
 
@@ -132,7 +132,7 @@ def slopes(quickly):
     return quickly(jax.grad(_error, argnums=(0, 1, 2)))
 
 
-def _leaves(engine: Engine) -> dict[str, jax.Array]:
+def _leaves(engine: FreeSpaceEngine) -> dict[str, jax.Array]:
     return {".".join(part.name for part in path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(engine)}
 
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from photonics.engine import Engine
 from photonics.fixed_pattern import disturb, instance_key, readout_errors
+from photonics.free_space import FreeSpaceEngine
 from photonics.transmissions import transmissions
 from tests.photonics.agreement import assert_normal, assert_uncorrelated
 
@@ -15,7 +15,7 @@ _PATTERN = {"panel.fixed_pattern": True, "readout.fixed_pattern": True, "readout
 _OPEN = jnp.ones((2, 64, 48))
 
 
-def _errors(engine: Engine, instance=0, rails: int = 2) -> list[np.ndarray]:
+def _errors(engine: FreeSpaceEngine, instance=0, rails: int = 2) -> list[np.ndarray]:
     """Relative error (tiles, rows, n) of each rail."""
     return [np.asarray(rail, np.float64) - 1.0 for rail in disturb(engine, (_OPEN,) * rails, instance)]
 

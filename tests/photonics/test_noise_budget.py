@@ -9,7 +9,7 @@ import pytest
 
 from photonics import load_engine, operands
 from photonics.catalogue import engine_names
-from photonics.engine import Engine
+from photonics.free_space import FreeSpaceEngine
 from photonics.noise_budget import noise_budget, typical_signal_electrons
 
 SIZE = 256
@@ -39,18 +39,18 @@ def operands_of_a_full_tile():
     return x, w, np.asarray(x, np.float64) @ np.asarray(w, np.float64)
 
 
-def quiet(**changes) -> Engine:
+def quiet(**changes) -> FreeSpaceEngine:
     sizes = {"source.count": SIZE, "panel.outputs": SIZE, "encoding.rotate": False}
     return load_engine("ideal").at(laser_power_w=1e-4).replace(**{**sizes, **changes})
 
 
 @jax.jit
-def product_and_scale(engine: Engine, x: jax.Array, w: jax.Array) -> tuple[jax.Array, jax.Array]:
+def product_and_scale(engine: FreeSpaceEngine, x: jax.Array, w: jax.Array) -> tuple[jax.Array, jax.Array]:
     panel = engine.load_panel(w)
     return engine.matmul(jax.random.key(5), x, panel), panel.scale[0]
 
 
-def measured_electrons2(engine: Engine, full_tile) -> float:
+def measured_electrons2(engine: FreeSpaceEngine, full_tile) -> float:
     x, w, exact = full_tile
     y, scale = (np.asarray(value, np.float64) for value in product_and_scale(engine, x, w))
     # The scale is 1 unless pre-distortion spends a part of the range.
@@ -222,7 +222,7 @@ EFFECTS = {
 
 
 @jax.jit
-def two_runs(engine: Engine, x: jax.Array, w: jax.Array) -> jax.Array:
+def two_runs(engine: FreeSpaceEngine, x: jax.Array, w: jax.Array) -> jax.Array:
     panel = engine.load_panel(w)
     return engine.matmul(jax.random.key(5), x, panel) - engine.matmul(jax.random.key(6), x, panel)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from photonics.draws import stream
-from photonics.engine import Engine
+from photonics.free_space import FreeSpaceEngine
 from photonics.receiver import IntegratingReceiver
 from tests.photonics.agreement import assert_normal, assert_uncorrelated, largest_z, z_of_means, z_of_variances
 
@@ -49,7 +49,7 @@ _CASES = {
 }
 
 
-def _variance(engine: Engine, full_scale: np.ndarray) -> np.ndarray:
+def _variance(engine: FreeSpaceEngine, full_scale: np.ndarray) -> np.ndarray:
     """Variance (n,) of x w in the units of y, from the equations of the design alone."""
     at, source = engine.operating_point, engine.source
     x, w = np.asarray(_X[0], np.float64), np.asarray(_W, np.float64)
@@ -83,7 +83,7 @@ def _variance(engine: Engine, full_scale: np.ndarray) -> np.ndarray:
     return variance
 
 
-def _engine(bare, catalogue, name: str) -> Engine:
+def _engine(bare, catalogue, name: str) -> FreeSpaceEngine:
     changes = dict(_CASES[name])
     if changes.get("receiver") == "catalogue":
         changes["receiver"] = catalogue.receiver

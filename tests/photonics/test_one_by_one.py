@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from photonics import one_by_one
-from photonics.engine import Engine
+from photonics.free_space import FreeSpaceEngine
 from photonics.receiver import IntegratingReceiver
 from tests.photonics.agreement import largest_z, z_of_means, z_of_variances
 
@@ -69,7 +69,7 @@ def test_far_from_every_limit_the_noise_is_that_of_the_linear_path(bare, encodin
     assert np.abs(z_of_variances(followed, linear)).max() < limit
 
 
-def _mean_electrons(engine: Engine) -> list[list[np.ndarray]]:
+def _mean_electrons(engine: FreeSpaceEngine) -> list[list[np.ndarray]]:
     """Electrons (n,) of every pass on every rail, before saturation, by hand."""
     x, w = np.asarray(_X[0], np.float64), np.asarray(_W, np.float64)
     e_m, e_t = 1 / engine.modulator.extinction_ratio, 1 / engine.panel.extinction_ratio
@@ -82,7 +82,7 @@ def _mean_electrons(engine: Engine) -> list[list[np.ndarray]]:
     return [[path * (light @ rail + idle) + dark for rail in rails] for light in passes]
 
 
-def _unit(engine: Engine) -> np.ndarray:
+def _unit(engine: FreeSpaceEngine) -> np.ndarray:
     """Result (n,) that one electron stands for."""
     scale = np.abs(np.asarray(_X)).max() * np.abs(np.asarray(_W, np.float64)).max(axis=0)
     return scale / float(engine.gain_electrons())

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from photonics.engine import Engine
+from photonics.free_space import FreeSpaceEngine
 from photonics.ranges import ranges_of
 from photonics.transmissions import transmissions
 
@@ -25,12 +25,12 @@ _ENCODINGS = {
 pytestmark = pytest.mark.usefixtures("uncompiled")
 
 
-def _ranges(engine: Engine, sample: jax.Array | None) -> np.ndarray:
+def _ranges(engine: FreeSpaceEngine, sample: jax.Array | None) -> np.ndarray:
     """Half ranges (tiles, n)."""
     return np.asarray(ranges_of(engine, sample, transmissions(engine, _W, 0).meant)[0], np.float64)
 
 
-def _signals(engine: Engine) -> np.ndarray:
+def _signals(engine: FreeSpaceEngine) -> np.ndarray:
     """What the converters see of the sample (tiles, exposures and tokens, n), light added up by hand."""
     x, w = np.asarray(_SAMPLE, np.float64), np.asarray(_W, np.float64).reshape(2, 24, _N)
     drive = x / np.abs(x).max(axis=1, keepdims=True)
@@ -114,7 +114,7 @@ def test_idle_sources_and_dark_current_are_within_the_range_of_light(bare):
     assert added.min() > 0.01
 
 
-def _half_range(engine: Engine, meant: jax.Array) -> np.ndarray:
+def _half_range(engine: FreeSpaceEngine, meant: jax.Array) -> np.ndarray:
     return np.asarray(ranges_of(engine, _SAMPLE, meant)[0], np.float64)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from photonics.engine import Engine
+from photonics.free_space import FreeSpaceEngine
 from photonics.receiver import IntegratingReceiver
 from tests.photonics.agreement import largest_z, z_of_means, z_of_variances
 
@@ -119,7 +119,7 @@ def _pairwise(factors: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, int]
             yield dict(zip(names, best, strict=True))
 
 
-def _engine(bare, catalogue, levels: Mapping[str, int]) -> tuple[Engine, int]:
+def _engine(bare, catalogue, levels: Mapping[str, int]) -> tuple[FreeSpaceEngine, int]:
     changes: dict[str, Any] = {"receiver": _SILENT}
     # Receivers first: what a later entry says about one belongs to the one that is chosen.
     for name in sorted(levels, key=lambda name: name != "receiver"):
@@ -140,7 +140,7 @@ def _operands(k: int, repeats: int = _REPEATS) -> tuple[jax.Array, jax.Array, ja
     return jnp.tile(rows, (repeats, 1)), w, jax.random.normal(keys[2], (50, k))
 
 
-def _both(engine: Engine, k: int, other: Engine | None = None, repeats: int = _REPEATS):
+def _both(engine: FreeSpaceEngine, k: int, other: FreeSpaceEngine | None = None, repeats: int = _REPEATS):
     """Outputs (repeats, rows, outputs) of the fast path of `engine` and of the reference path of `other` or itself."""
     x, w, sample = _operands(k, repeats)
     fast = engine.matmul(jax.random.key(11), x, engine.load_panel(w, sample=sample, instance=3))

@@ -32,11 +32,11 @@ _SIEMENS = "receiver.transconductance_siemens"
 
 
 def _stage_fields() -> dict[str, dataclasses.Field]:
-    from photonics.engine import Engine
+    from photonics.free_space import FreeSpaceEngine
     from photonics.receiver import IntegratingReceiver, TransimpedanceReceiver
 
     fields: dict[str, dataclasses.Field] = {}
-    for group in dataclasses.fields(Engine):
+    for group in dataclasses.fields(FreeSpaceEngine):
         if group.name == "name":
             continue
         both = (TransimpedanceReceiver, IntegratingReceiver)

@@ -1,0 +1,44 @@
+"""What some work makes happen on an engine, counted: the numbers that every energy and every time are multiples of."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Tally:
+    """How often things happen for one kind of matrix; tallies add up.
+
+    Attributes:
+        tiles: parts of matrices that need a panel, or a core, of their own.
+        busy_passes: symbols shown, summed over tiles.
+        longest_passes: symbols of the tile that has most to do.
+        drives: conversions that turn activations into light.
+        weight_drives: conversions that turn weights into light, where they are streamed as activations are.
+        conversions: analog-to-digital conversions.
+        inputs: activations read.
+        outputs: outputs written.
+        partial_sums: outputs added to those of another tile, digit or modulus.
+        digital_ops: operations of the digital back end.
+        weights: weights of all matrices, read anew where panels are reloaded.
+        weight_reads: weights read while computing, where they are streamed.
+        macs: logical multiply-accumulates.
+    """
+
+    tiles: int = 0
+    busy_passes: int = 0
+    longest_passes: int = 0
+    drives: int = 0
+    weight_drives: int = 0
+    conversions: int = 0
+    inputs: int = 0
+    outputs: int = 0
+    partial_sums: int = 0
+    digital_ops: int = 0
+    weights: int = 0
+    weight_reads: int = 0
+    macs: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        sums = {
+            field.name: getattr(self, field.name) + getattr(other, field.name) for field in dataclasses.fields(self)
+        }
+        return Tally(**{**sums, "longest_passes": max(self.longest_passes, other.longest_passes)})

@@ -1,0 +1,176 @@
+"""Engines that multiply tile by tile with a law of their own: what they have in common, and what a family fills in.
+
+    y = sum over tiles of  s_x  s_w  convert( analog(drive(x / s_x), encode(w)) )
+
+A family states the law of one tile twice: `analog` from closed-form moments (JAX, differentiable) and `counted` stage
+by stage (numpy). Everything around it is here: cutting the contraction, scales, keys, sums, ranges.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from photonics import tiled_explanation
+from photonics.draws import stream
+from photonics.engine import Engine
+from photonics.fixed_pattern import Instance
+from photonics.loaded_panel import split_rows
+from photonics.loaded_tiles import Encoded, LoadedTiles, no_tiles
+from photonics.transmissions import tiling
+
+if TYPE_CHECKING:
+    from photonics.explanation import Explanation
+    from photonics.work import Work
+
+
+class TiledEngine(Engine):
+    """The template; see the module. Shapes: m tokens, rows <= fan-in inputs of a tile, n outputs of the matrix."""
+
+    # What a family fills in --------------------------------------------------------------------------------------
+
+    def encode(self, w: Array, instance: Instance) -> Encoded:
+        """Weights (tiles, rows, n), unused rows 0, as the tiles hold them, errors of the instance included."""
+        raise NotImplementedError
+
+    def activation_scale(self, x: Array) -> Array:
+        """Digital scale of activations (tiles, m, rows): (tiles, m, 1), or (1, m, 1) where tiles share it; above 0."""
+        raise NotImplementedError
+
+    def drive(self, normalised: Array) -> Array:
+        """Drives that the converters show for x / scale, any shape; straight-through."""
+        raise NotImplementedError
+
+    def analog(self, key: Array, drive: Array, tile: dict[str, Array], leading: Sequence[int]) -> Array:
+        """What the ADC sees (m, n) for drives (m, rows), noise and errors included, in normalised products.
+
+        `leading` are the axes that the m tokens had: draws of shape (*leading, n) belong to tokens, not to batches.
+        """
+        raise NotImplementedError
+
+    def counted(self, random: np.random.Generator, drive: np.ndarray, tile: dict[str, np.ndarray]) -> np.ndarray:
+        """The same (m, n), followed stage by stage in float64."""
+        raise NotImplementedError
+
+    def convert(self, analog: Array, full_scale: Array, tile: dict[str, Array]) -> Array:
+        """Codes of the ADC times lsb (m, n), and what is corrected digitally."""
+        raise NotImplementedError
+
+    def full_scale_of(self, drive: Array | None, values: dict[str, Array]) -> Array:
+        """Half range of the ADC (tiles, n) for sample drives (tiles, m, rows), or for typical operands without one."""
+        raise NotImplementedError
+
+    def electrons(self, drive: Array, tile: dict[str, Array]) -> Array:
+        """Photoelectrons on all detectors for drives (m, rows), shape ()."""
+        raise NotImplementedError
+
+    def typical_full_scale_electrons(self) -> float:
+        """Half range of one converter for typical operands [electrons of the signal]."""
+        raise NotImplementedError
+
+    def adc_levels(self) -> int | None:
+        """Largest code of the ADC; None where it is ideal."""
+        adc: Any = getattr(self, "adc", None)
+        return None if adc is None or adc.ideal else adc.levels()
+
+    # The product ---------------------------------------------------------------------------------------------------
+
+    def _load_panel(
+        self, w: Array, sample: Array | None, instance: Instance, ranges: tuple[Array, Array] | None
+    ) -> LoadedTiles:
+        return _load(self, w, sample, instance, ranges)
+
+    def _matmul(self, key: Array, x: Array, panel: LoadedTiles) -> Array:
+        return _matmul(self, key, x, panel)
+
+    def _detected_electrons(self, x: Array, panel: LoadedTiles) -> Array:
+        drives, _ = _drives(self, x, panel)
+        tiles = range(panel.tiles)
+        return sum((self.electrons(drives[tile], panel.of_tile(tile)) for tile in tiles), start=jnp.zeros(()))
+
+    def _matmul_reference(self, key: Array, x: Array, w: Array, panel: LoadedTiles, instance: Instance) -> Array:
+        del w, instance
+        random = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel().tolist())
+        drives, scale = (np.asarray(part, np.float64) for part in _drives(self, x, panel))
+        y = np.zeros((drives.shape[1], panel.n))
+        for tile in range(panel.tiles):
+            own = panel.of_tile(tile)
+            analog = self.counted(random, drives[tile], {name: np.asarray(value) for name, value in own.items()})
+            code = np.asarray(self.convert(jnp.asarray(analog, jnp.float32), panel.full_scale[tile], own), np.float64)
+            y += code * np.asarray(panel.scale[tile], np.float64) * scale[min(tile, len(scale) - 1)]
+        return jnp.asarray(y.reshape(*x.shape[:-1], panel.n), x.dtype)
+
+    def explain(
+        self,
+        work: "Work | None" = None,
+        *,
+        sample: Array | None = None,
+        w: Any = None,
+        chosen: Sequence[str] = (),
+    ) -> "Explanation":
+        """See `Engine.explain` and `photonics.tiled_explanation`; the use of the range is not measured here."""
+        del sample, w
+        return tiled_explanation.explain(self, work=work, chosen=chosen)
+
+
+# Compiled here, because called eagerly every small operation would be compiled by itself.
+@jax.jit
+def _load(
+    engine: TiledEngine, w: Array, sample: Array | None, instance: Instance, ranges: tuple[Array, Array] | None
+) -> LoadedTiles:
+    k, n = w.shape
+    if w.size == 0:
+        return no_tiles(k, n)
+    tiles, rows = tiling(k, engine.inputs)
+    tiled = jnp.pad(w.astype(jnp.float32), ((0, tiles * rows - k), (0, 0))).reshape(tiles, rows, n)
+    encoded, one = engine.encode(tiled, instance), jnp.ones((), jnp.float32)
+    if ranges is not None:
+        full_scale, activation_scale = ranges
+    elif encoded.full_scale is not None:
+        full_scale, activation_scale = encoded.full_scale, one
+    else:
+        drive = None
+        if sample is not None:
+            parts = split_rows(sample.reshape(-1, k).astype(jnp.float32), tiles, rows)
+            drive = engine.drive(parts / engine.activation_scale(parts))
+        full_scale, activation_scale = engine.full_scale_of(drive, encoded.values), one
+    return LoadedTiles(
+        values=encoded.values,
+        scale=encoded.scale,
+        full_scale=jax.lax.stop_gradient(jnp.broadcast_to(full_scale, (tiles, n))),
+        activation_scale=activation_scale,
+        k=k,
+        n=n,
+        rows=rows,
+    )
+
+
+def _drives(engine: TiledEngine, x: Array, panel: LoadedTiles) -> tuple[Array, Array]:
+    """Drives (tiles, m, rows) of x (..., k), and the scales (tiles or 1, m, 1) that undo them."""
+    parts = split_rows(x.astype(jnp.float32).reshape(-1, panel.k), panel.tiles, panel.rows)
+    scale = engine.activation_scale(parts)
+    return engine.drive(parts / scale), scale
+
+
+@jax.jit
+def _matmul(engine: TiledEngine, key: Array, x: Array, panel: LoadedTiles) -> Array:
+    leading = x.shape[:-1]
+    drives, scale = _drives(engine, x, panel)
+    scale = jnp.broadcast_to(scale, (panel.tiles, *scale.shape[1:]))
+
+    def one(total: Array, inputs: tuple) -> tuple[Array, None]:
+        index, drive, own_scale, values, weight_scale, full_scale = inputs
+        analog = engine.analog(stream(key, index), drive, values, leading)
+        code = engine.convert(analog, full_scale, values)
+        return total + code * weight_scale * own_scale, None
+
+    inputs = (jnp.arange(panel.tiles), drives, scale, panel.values, panel.scale, panel.full_scale)
+    start = jnp.zeros((drives.shape[1], panel.n), jnp.float32)
+    if panel.tiles == 1:
+        total, _ = one(start, jax.tree.map(lambda leaf: leaf[0], inputs))
+    else:
+        total, _ = jax.lax.scan(one, start, inputs)
+    return total.reshape(*leading, panel.n)
