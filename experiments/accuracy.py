@@ -16,7 +16,7 @@ from experiments.accuracy_settings import Setting, explanations, sweep
 from experiments.devices import Devices
 from experiments.environment import environment, stamp
 from experiments.errors import Stopped
-from experiments.evaluation import LAYER_KEYS, Batch, DigitalModel, OpticalModel, Task, joined
+from experiments.evaluation import LAYER_KEYS, Batch, DigitalModel, OpticalModel, Products, Task, joined
 from experiments.progress import Progress
 from experiments.runs import ENVIRONMENT_FILE, PointStore
 from experiments.stopping import stoppable
@@ -43,7 +43,7 @@ def _run(request: AccuracyRequest, argv: Sequence[str]) -> Path:
     config = request.config
     devices = Devices.chosen(config.devices)
     engine = build_engine(request.engine_file)
-    plans = [_Plan(engine.replace(**{"encoding.rotate": rotate}), config.laser_power_w) for rotate in config.rotations]
+    plans = [_Plan(one, config.laser_power_w) for one in _rotations(engine, config)]
     task = task_of(config, request.checkpoint, request.sample)
     store = PointStore(request.folder.points, stamp())
     with Progress(sum(len(plan.settings) for plan in plans) * len(task.batches), "accuracy") as progress:
@@ -53,6 +53,13 @@ def _run(request: AccuracyRequest, argv: Sequence[str]) -> Path:
         sweeper = _Sweeper(request, argv, digital, task, devices, store, progress)
         evaluated = [sweeper.evaluate(plan) for plan in plans]
         return write_output(request, task, work, evaluated, progress)
+
+
+def _rotations(engine: "Engine", config: AccuracyConfig) -> list["Engine"]:
+    """The engine at each rotate setting that is asked for; as it is, where it knows no other."""
+    if not engine.can_rotate:
+        return [engine]
+    return [engine.replace(**{"encoding.rotate": rotate}) for rotate in config.rotations]
 
 
 def task_of(config: AccuracyConfig, checkpoint: Any, sample: Any) -> Task:
@@ -125,7 +132,8 @@ class _Sweeper:
     def _build(self, plan: _Plan) -> OpticalModel:
         self.progress.note(f"encoding weights, {_words(plan.rotate)}; the first point compiles")
         config = self.request.config
-        optical = OpticalModel(self.digital, plan.engine, config.digital, self.task, config.seed, self.devices)
+        products = Products(config.digital, config.dynamic)
+        optical = OpticalModel(self.digital, plan.engine, products, self.task, config.seed, self.devices)
         if not self._opened:
             # Only now is everything known that could make the request a wrong one.
             self.request.folder.open()

@@ -80,8 +80,11 @@ class AccuracyConfig:
     digital: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PATTERN", help_behavior_hint="(repeatable)")] = ()
     """Layers that stay digital: regular expressions on names such as layers/0/mlp/down or head."""
 
+    dynamic: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PATTERN", help_behavior_hint="(repeatable)")] = ()
+    """Products of data with data that go to light, by name: attention/scores, attention/mix. Needs a fast panel."""
+
     rotate: Literal["both", "on", "off"] = "both"
-    """Rotate the contraction axis (block Hadamard) so that outliers cost less light."""
+    """Rotate the contraction axis (block Hadamard) so that outliers cost less light; engines that cannot do not."""
 
     panels: Annotated[Literal["resident"] | int, tyro.conf.arg(metavar="resident|N")] = "resident"
     """Weight panels there are: one for every tile, loaded once, or N that are reloaded."""
@@ -125,6 +128,7 @@ def check_options(config: AccuracyConfig) -> None:
         raise RequestError(f"--devices {config.devices}: give 'all' or a whole number of devices from 1")
     check_seed(config.seed)
     check_patterns(config.digital)
+    check_patterns(config.dynamic, "dynamic")
     check_not_empty(config, ("model", "engine", "text", "data", "out"))
 
 

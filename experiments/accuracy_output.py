@@ -47,9 +47,9 @@ def write_output(
 def summarise(request: AccuracyRequest, task: "Task", work: "Work", evaluated: Sequence[Evaluated]) -> dict[str, Any]:
     """The content of `result.json`: SI units, energies per token of what was read (of an image: per patch)."""
     config, measure, document = request.config, task.measure, request.folder.document
-    power_max_w = float(request.engine_file.values["source.power_max_w"])
+    power_max_w = float(evaluated[0].engine.power_max_w)
     points = [
-        _point(request, task, work, at_rotation.engine, point, power_max_w)
+        _point(request, task, work, at_rotation.engine, point)
         for at_rotation in evaluated
         for point in at_rotation.points
     ]
@@ -81,12 +81,12 @@ def _point(
     work: "Work",
     engine: Any,
     point: tuple[Setting, Judged, Mapping[str, np.ndarray]],
-    power_max_w: float,
 ) -> dict[str, Any]:
     config, (setting, evaluation, layers) = request.config, point
     at_power = setting.apply(engine)
-    cost = at_power.cost(work, panels=config.panels, digital=config.digital)
-    reloaded = at_power.cost(work, panels=1, digital=config.digital)
+    products = {"digital": config.digital, "dynamic": config.dynamic}
+    cost = at_power.cost(work, panels=config.panels, **products)
+    reloaded = at_power.cost(work, panels=1, **products)
     assert setting.laser_power_w is not None, "points of the sweep have a power"
     return {
         "laser_power_w": setting.laser_power_w,
@@ -97,7 +97,7 @@ def _point(
         "energy_per_token_reloaded_j": float(reloaded.total_energy_j) / task.tokens,
         **_per_sample(task, {"energy_per_sample_j": float(cost.total_energy_j)}),
         **layer_summary(layers),
-        "beyond_power_max": setting.laser_power_w > power_max_w,
+        "beyond_power_max": setting.laser_power_w > float(engine.power_max_w),
     }
 
 

@@ -15,7 +15,7 @@ from jax import Array
 from experiments.accuracy import task_of
 from experiments.accuracy_sweep_panels import values_on_panels
 from experiments.accuracy_sweep_request import ROTATE, PointRequest, model_and_sample
-from experiments.evaluation import Batch, DigitalModel, OpticalModel, joined, side_by_side
+from experiments.evaluation import Batch, DigitalModel, OpticalModel, Products, joined, side_by_side
 from photonics.catalogue import build_engine
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ _STRUCTURES = 6
 
 def engine_of(request: PointRequest, *, at_power: bool = True) -> "Engine":
     """The engine of a point; without `at_power` at the laser power of its file, where its converters are ranged."""
-    engine = build_engine(request.engine_file).replace(**{ROTATE: request.rotate})
+    engine = build_engine(request.engine_file)
+    engine = engine.replace(**{ROTATE: request.rotate}) if engine.can_rotate else engine
     return engine.at(laser_power_w=request.laser_power_w) if at_power else engine
 
 
@@ -125,6 +126,7 @@ class Kept:
             jax.clear_caches()
             gc.collect()
             self._structures = 1
-        self._optical = OpticalModel(subject.digital, engine, request.config.digital, subject.task, seed=0)
+        products = Products(request.config.digital, request.config.dynamic)
+        self._optical = OpticalModel(subject.digital, engine, products, subject.task, seed=0)
         self._structure = request.structure
         return self._optical

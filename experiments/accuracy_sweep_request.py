@@ -47,8 +47,8 @@ class PointRequest:
 
     @property
     def rotate(self) -> bool:
-        """Whether the contraction axis is rotated."""
-        return self.config.rotate == "on"
+        """Whether the contraction axis is rotated, where the engine can."""
+        return self.config.rotate == "on" and ROTATE in self.engine_file.values
 
     @property
     def laser_power_w(self) -> float:
@@ -71,6 +71,7 @@ class PointRequest:
         document = [
             self.data,
             self.config.digital,
+            self.config.dynamic,
             self.config.generator,
             self.rotate,
             {**switches, ROTATE: self.rotate},

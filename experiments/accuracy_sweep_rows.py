@@ -112,7 +112,7 @@ def _row(subject: Subject, job: _Job, measured: _Measured) -> Row | Failed:
     task, config = subject.task, job.request.config
     try:
         judged = task.judge(joined(measured.scores[config.seed]), subject.baseline)
-        cost = job.engine.cost(subject.work, panels=config.panels, digital=config.digital)
+        cost = job.engine.cost(subject.work, panels=config.panels, digital=config.digital, dynamic=config.dynamic)
         columns = {
             **judged.summary(),
             **{f"digital_{name}": value for name, value in judged.baseline().items() if name == "perplexity"},

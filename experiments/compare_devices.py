@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from experiments.devices import Devices
     from experiments.evaluation import Batch, OpticalModel, Task
-    from photonics.engine import Engine
+    from photonics.free_space import FreeSpaceEngine
 
 _FLAG = "--xla_force_host_platform_device_count"
 _COLLECTIVES = re.compile(r"\b(all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)(?:-start)?\(")
@@ -38,8 +38,10 @@ def main() -> None:
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_FLAG}={asked.devices}".strip()
     from experiments.devices import Devices
     from photonics.catalogue import load_engine
+    from photonics.free_space import FreeSpaceEngine
 
     many, engine = Devices.chosen("all"), load_engine("free-space-1024", asked.set)
+    assert isinstance(engine, FreeSpaceEngine)
     print(f"devices: {len(many)}")
     for part in (_draws(many), _layers(many, engine), _whole_model(many, engine, asked)):
         for name, value in part:
@@ -58,7 +60,7 @@ def _draws(many: "Devices") -> Iterator[tuple[str, str]]:
     yield "draws that differ", f"{np.count_nonzero(one != other)} of {one.size}"
 
 
-def _layers(many: "Devices", engine: "Engine") -> Iterator[tuple[str, str]]:
+def _layers(many: "Devices", engine: "FreeSpaceEngine") -> Iterator[tuple[str, str]]:
     import jax
     import numpy as np
 
@@ -85,14 +87,14 @@ def _layers(many: "Devices", engine: "Engine") -> Iterator[tuple[str, str]]:
         yield f"{title}, collectives", _collectives(compiled.as_text())
 
 
-def _whole_model(many: "Devices", engine: "Engine", asked: argparse.Namespace) -> Iterator[tuple[str, str]]:
+def _whole_model(many: "Devices", engine: "FreeSpaceEngine", asked: argparse.Namespace) -> Iterator[tuple[str, str]]:
     import numpy as np
 
     from experiments.accuracy import task_of
     from experiments.accuracy_config import AccuracyConfig
     from experiments.accuracy_request import model_and_data
     from experiments.devices import Devices
-    from experiments.evaluation import DigitalModel, OpticalModel
+    from experiments.evaluation import DigitalModel, OpticalModel, Products
 
     config = AccuracyConfig(model=asked.model, tokens=asked.tokens, context=asked.context)
     checkpoint, sample, _ = model_and_data(config)
@@ -100,7 +102,7 @@ def _whole_model(many: "Devices", engine: "Engine", asked: argparse.Namespace) -
     scores: list[dict[str, Any]] = []
     for devices in (Devices.chosen(1), many):
         digital = DigitalModel.of(task.load(), devices)
-        optical = OpticalModel(digital, engine, (), task, 0, devices)
+        optical = OpticalModel(digital, engine, Products(), task, 0, devices)
         optical.use(engine, panels_changed=True)
         batch = task.batches[0].on(devices)
         reference = task.reference(digital, batch)

@@ -164,10 +164,23 @@ class DigitalModel:
         return nnx.merge(self.graph, self.state)
 
 
+@dataclasses.dataclass(frozen=True)
+class Products:
+    """Which products go to light, by patterns on their names.
+
+    Attributes:
+        digital: weight products that stay digital; all others go to light.
+        dynamic: products of data with data that go to light; all others stay digital.
+    """
+
+    digital: tuple[str, ...] = ()
+    dynamic: tuple[str, ...] = ()
+
+
 def optical_copy(
     digital: DigitalModel,
     engine: "Engine",
-    keep_digital: Sequence[str],
+    products: Products,
     calibration: Array | tuple[Array, ...],
     seed: int,
     call: Callable[..., Any] | None = None,
@@ -177,18 +190,20 @@ def optical_copy(
     Converter ranges come from the calibration sample (see `calibrate_ranges` for `call`); weights are not on their
     panels yet. RequestError for patterns that match nothing or leave nothing to compute with light.
     """
-    model = _without_ranges(digital, engine, keep_digital, seed)
+    model = _without_ranges(digital, engine, products, seed)
     calibrate_ranges(model, *(calibration if isinstance(calibration, tuple) else (calibration,)), call=call)
     return model
 
 
-def _without_ranges(digital: DigitalModel, engine: "Engine", keep_digital: Sequence[str], seed: int = 0) -> nnx.Module:
+def _without_ranges(digital: DigitalModel, engine: "Engine", products: Products, seed: int = 0) -> nnx.Module:
     model = digital.copy()
-    rules = [(pattern, None) for pattern in keep_digital] + [(r".*", engine)]
+    rules = [(pattern, None) for pattern in products.digital] + [(r".*", engine)]
+    dynamic = [(pattern, engine) for pattern in products.dynamic]
     try:
-        report = opticalize(model, engine, rules=rules, rngs=nnx.Rngs(noise=seed))
+        report = opticalize(model, engine, rules=rules, dynamic=dynamic, rngs=nnx.Rngs(noise=seed))
     except ValueError as error:
-        raise RequestError(f"--digital: {error}" if keep_digital else str(error)) from error
+        options = [f"--{name}" for name in ("digital", "dynamic") if getattr(products, name)]
+        raise RequestError(f"{' and '.join(options)}: {error}" if options else str(error)) from error
     if not report.replaced:
         raise RequestError("--digital names every layer, so that nothing is left to compute with light")
     return model
@@ -205,7 +220,7 @@ class OpticalModel:
         self,
         digital: DigitalModel,
         engine: "Engine",
-        keep_digital: Sequence[str],
+        products: Products,
         task: Task,
         seed: int,
         devices: Devices | None = None,
@@ -214,7 +229,7 @@ class OpticalModel:
         # Without itself in it: who compiles a function keeps what it refers to, and this holds all panels.
         self._sample_call = lambda model: task.call(model, *task.calibration)
         self._window_calls: dict[tuple[int, ...], Callable[[Any], Array]] = {}
-        self._bare = nnx.split(_without_ranges(digital, engine, keep_digital))
+        self._bare = nnx.split(_without_ranges(digital, engine, products))
         self.set_ranges(engine)
 
     def set_ranges(self, engine: "Engine") -> None:

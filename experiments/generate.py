@@ -11,7 +11,7 @@ from experiments.continuation import Continuation
 from experiments.decoding import Decoder, Drawn
 from experiments.environment import environment
 from experiments.errors import Stopped
-from experiments.evaluation import DigitalModel, optical_copy
+from experiments.evaluation import DigitalModel, Products, optical_copy
 from experiments.generate_cost import Phases, phases
 from experiments.generate_display import Display, Pair, make_display
 from experiments.generate_output import write_output
@@ -75,7 +75,7 @@ class _Run:
         self.digital = DigitalModel.of(loaded(lambda: load_model(request.checkpoint)).model)
         display.note("setting converter ranges")
         calibration = jnp.asarray([request.calibration], jnp.int32)
-        optical = optical_copy(self.digital, self.engine, config.digital, calibration, config.seed)
+        optical = optical_copy(self.digital, self.engine, Products(config.digital), calibration, config.seed)
         # Only now is everything known that could make the request a wrong one.
         request.folder.open()
         request.folder.write_json(ENVIRONMENT_FILE, environment(argv, config.seed, jax.default_backend()))

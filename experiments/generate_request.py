@@ -52,7 +52,9 @@ def check_request(config: GenerateConfig) -> GenerateRequest:
     for override in config.set:
         if override.partition("=")[0].strip() == "encoding.rotate":
             raise RequestError(f"--set {override}: rotation has an option of its own, --rotate on|off")
-    overrides = [*config.set, f"encoding.rotate={'true' if config.rotate == 'on' else 'false'}"]
+    overrides = [*config.set]
+    if "encoding.rotate" in checked_engine_file(config.engine, ()).values:
+        overrides.append(f"encoding.rotate={'true' if config.rotate == 'on' else 'false'}")
     if config.laser_power_w is not None:
         overrides.append(f"operating_point.laser_power_w={config.laser_power_w!r}")
     engine_file = checked_engine_file(config.engine, tuple(overrides))

@@ -19,13 +19,13 @@ def check_seed(seed: int) -> None:
         raise RequestError(f"--seed {seed}: give a whole number from 0 to {2**32 - 1}")
 
 
-def check_patterns(patterns: Iterable[str]) -> None:
+def check_patterns(patterns: Iterable[str], option: str = "digital") -> None:
     """Refuse layer patterns that are no regular expressions."""
     for pattern in patterns:
         try:
             re.compile(pattern)
         except re.error as error:
-            raise RequestError(f"--digital {pattern!r} is not a regular expression: {error}") from error
+            raise RequestError(f"--{option} {pattern!r} is not a regular expression: {error}") from error
 
 
 def check_not_empty(config: object, options: Iterable[str]) -> None:

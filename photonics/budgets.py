@@ -15,6 +15,7 @@ _UNITS = {
     "per_hz": "1/Hz",
     "per_root_s": "1/sqrt(s)",
     "f_per_m2": "F/m^2",
+    "m2": "m^2",
     "w": "W",
     "a": "A",
     "v": "V",

@@ -4,7 +4,7 @@ import dataclasses
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from photonics.families import DEFAULT, FAMILIES
 from photonics.families_schema import Family
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 KINDS = ("measured", "vendor", "paper", "projection", "assumption")
 
 _ENGINES = Path(__file__).with_name("engines")
-_HEADINGS = ("extends", "family", "title", "description")
+_HEADINGS = ("extends", "family", "shares", "title", "description")
 _ENTRY_KEYS = ("value", "kind", "source", "url", "note", "low", "high", "measured")
 # Files that may extend one another; a longer chain is a mistake.
 _LONGEST_CHAIN = 16
@@ -82,7 +82,8 @@ def read_engine_file(name_or_path: str | Path) -> EngineFile:
     """Read and check an engine of the catalogue, or a TOML file of the same form.
 
     A file states its `family` (`photonics.families`; free-space without one), or `extends = "NAME"` (a catalogue name,
-    or a path beside the file) and then only what differs.
+    or a path beside the file) and then only what differs. With `shares = "NAME"` values that it does not state come,
+    with their sources, from an engine of another family where both have them.
     Each value is a table of its own with `value`, `kind`, `source` and, if wanted, `url`, `note`, `low`, `high`,
     `measured`. Ratios may be spelled in decibels (`Family.decibels`), in one spelling only.
 
@@ -154,13 +155,14 @@ def _read(path: Path, seen: tuple[Path, ...]) -> EngineFile:
         headings = _take_headings(document)
         parent = _parent(path, headings.get("extends"), (*seen, path.resolve()))
         family = _family(headings.get("family"), parent)
+        lent = _lent(family, parent, _parent(path, headings.get("shares"), (*seen, path.resolve())))
         own_values, own_sources = _own(family, document)
         if parent is None and "title" not in headings:
             raise ValueError("it lacks a title")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    values = _complete(family, str(path), {**(parent.values if parent else {}), **own_values}, own_values)
-    sources = {**(parent.sources if parent else {}), **own_sources}
+    values = _complete(family, str(path), {**lent.values, **own_values}, own_values)
+    sources = {**lent.sources, **own_sources}
     return EngineFile(
         name=path.stem,
         family=family.name,
@@ -210,6 +212,22 @@ def _family(name: str | None, parent: EngineFile | None) -> Family:
     if parent and parent.family != name:
         raise ValueError(f"family = {name!r}, but it extends {parent.name}, which is of family {parent.family}")
     return FAMILIES[name]
+
+
+def _lent(family: Family, parent: EngineFile | None, shared: EngineFile | None) -> "_Lent":
+    """What a file need not state: everything of its parent, and of the engine it shares parts with what both have."""
+    values: dict[str, Value] = {}
+    sources: dict[str, Source] = {}
+    for file in (shared, parent):
+        if file is not None:
+            values |= {path: value for path, value in file.values.items() if path in family.row_of}
+            sources |= {path: source for path, source in file.sources.items() if path in family.row_of}
+    return _Lent(values, sources)
+
+
+class _Lent(NamedTuple):
+    values: dict[str, Value]
+    sources: dict[str, Source]
 
 
 def _own(family: Family, document: Mapping[str, Any]) -> tuple[dict[str, Value], dict[str, Source]]:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from photonics.adc_front import check_front
-from photonics.stage import Scalar
+from photonics.stage import Scalar, number
 from photonics.tally import Tally
 from photonics.work import Contraction, Work
 
@@ -243,8 +243,3 @@ def _check_patterns(option: str, patterns: Sequence[str], names: Sequence[str], 
 def _times(count: float, each: Scalar) -> Scalar:
     """count * each; counts of a large model exceed the integers of JAX, and do not exceed a float."""
     return float(count) * number(each)
-
-
-def number(value: Scalar) -> Scalar:
-    """A Python float where the value is known, so that parts sum in double precision; tracers pass."""
-    return value if isinstance(value, Tracer) else float(value)

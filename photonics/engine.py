@@ -171,6 +171,11 @@ class Engine:
         return False
 
     @property
+    def can_rotate(self) -> bool:
+        """Whether the family has a switch `encoding.rotate`."""
+        return hasattr(getattr(self, "encoding", None), "rotate")
+
+    @property
     def holds_weights(self) -> bool:
         """Whether weights stand on a panel; an engine that does not stream both operands holds nothing."""
         return True

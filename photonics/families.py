@@ -2,11 +2,26 @@
 
 from collections.abc import Mapping
 
+from photonics.analog_optical_computer.rows import FAMILY as ANALOG_OPTICAL_COMPUTER
+from photonics.block_floating_point.rows import FAMILY as BLOCK_FLOATING_POINT
+from photonics.dynamic_operand.rows import FAMILY as DYNAMIC_OPERAND
 from photonics.families_schema import Family
 from photonics.free_space_rows import FAMILY as FREE_SPACE
+from photonics.homodyne.rows import FAMILY as HOMODYNE
+from photonics.optical_transformer.rows import FAMILY as OPTICAL_TRANSFORMER
+from photonics.residue.rows import FAMILY as RESIDUE
 from photonics.schema import Decibel, Row
 
-FAMILIES: Mapping[str, Family] = {family.name: family for family in (FREE_SPACE,)}
+_ALL = (
+    FREE_SPACE,
+    ANALOG_OPTICAL_COMPUTER,
+    BLOCK_FLOATING_POINT,
+    RESIDUE,
+    HOMODYNE,
+    DYNAMIC_OPERAND,
+    OPTICAL_TRANSFORMER,
+)
+FAMILIES: Mapping[str, Family] = {family.name: family for family in _ALL}
 DEFAULT = FREE_SPACE.name
 
 

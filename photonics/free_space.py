@@ -10,7 +10,6 @@ from jax import Array
 from photonics import budgets, explain, fast, free_space_cost, loaded_panel, operands, reference
 from photonics import noise_budget as noise_budgets
 from photonics.adc import Adc
-from photonics.cost import number
 from photonics.dac import Dac
 from photonics.digital import DigitalBackEnd
 from photonics.encoding import Encoding, Exposure, digit_levels, digits
@@ -27,7 +26,7 @@ from photonics.readout import Readout
 from photonics.receiver import Receiver
 from photonics.settling import Lights, leaked
 from photonics.source import SourceArray
-from photonics.stage import OperatingPoint, Scalar, Signal, stage, static
+from photonics.stage import OperatingPoint, Scalar, Signal, number, stage, static
 from photonics.system import System
 from photonics.tally import Tally
 from photonics.work import Contraction

@@ -3,8 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
-from photonics.cost import number
-from photonics.stage import Scalar
+from photonics.stage import Scalar, number
 from photonics.tally import Tally
 from photonics.work import Contraction
 
@@ -34,19 +33,13 @@ def standing_power_w(engine: "FreeSpaceEngine") -> dict[str, Scalar]:
 
 def event_energy_j(engine: "FreeSpaceEngine", tally: Tally) -> dict[str, Scalar]:
     """Energy of conversions, symbols, digital operations and memory traffic, by part [J]."""
-    memory, near_j_per_byte = engine.memory, engine.memory.near_energy_j_per_byte
-    traffic = (
-        (tally.inputs * engine.dac.bits / 8, near_j_per_byte),
-        (tally.outputs, memory.output_byte * near_j_per_byte),
-        (2 * tally.partial_sums, memory.partial_byte * near_j_per_byte),
-    )
     drive_bits = engine.encoding.drive_bits(engine.dac.bits)
     return {
         "dac": float(tally.drives) * number(engine.dac.conversion_energy_j(drive_bits)),
         "modulator": float(tally.drives) * number(engine.modulator.symbol_energy_j),
         "adc": float(tally.conversions) * number(engine.adc.conversion_energy_j(engine.conversion_rate_hz())),
         "digital": float(tally.digital_ops) * number(engine.digital.op_energy_j),
-        "memory": sum(float(byte) * number(each) for byte, each in traffic),
+        "memory": engine.memory.traffic_energy_j(tally, engine.dac.bits / 8),
     }
 
 

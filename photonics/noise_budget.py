@@ -6,6 +6,7 @@ T of the pixels as vectors of such operands, a sum over k of products is K times
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
@@ -60,7 +61,11 @@ def noise_budget(engine: "FreeSpaceEngine") -> list[NoiseTerm]:
         for origin, variance in _moving(engine, conversion).items():
             share = conversion.weight**2 / engine.encoding.repetitions
             terms[origin] = terms.get(origin, 0.0) + variance * share
-    terms |= _static_errors(engine)
+    return ranked(terms | _static_errors(engine))
+
+
+def ranked(terms: Mapping[str, float]) -> list[NoiseTerm]:
+    """Variances by origin [electrons^2] as terms with their shares, largest first; origins without any are left out."""
     total = sum(terms.values()) or 1.0
     rows = [NoiseTerm(origin, float(v), float(v / total)) for origin, v in terms.items() if v > 0]
     return sorted(rows, key=lambda row: -row.variance_electrons2)

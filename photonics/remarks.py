@@ -13,6 +13,7 @@ from photonics.settings_in_use import Unused, reason, unused_settings
 from photonics.units import ELEMENTARY_CHARGE_C
 
 if TYPE_CHECKING:
+    from photonics.engine import Engine
     from photonics.free_space import FreeSpaceEngine
     from photonics.work import Work
 
@@ -328,13 +329,18 @@ def unfilled_panels(facts: Facts) -> Iterator[Warning_]:
 
 def idle_settings(facts: Facts) -> Iterator[Warning_]:
     """Settings that the product, or product and cost, never read; a warning where somebody chose the value."""
-    for unused in unused_settings(facts.engine):
-        chosen = unused.path in facts.chosen
+    yield from idle(facts.engine, facts.chosen)
+
+
+def idle(engine: "Engine", chosen: Collection[str]) -> Iterator[Warning_]:
+    """The same for an engine of any family."""
+    for unused in unused_settings(engine):
+        by_choice = unused.path in chosen
         yield Warning_(
             IDLE_CODES[unused.costs],
-            "warning" if chosen else "note",
+            "warning" if by_choice else "note",
             unused.path,
-            _idle_message(facts.engine, unused, chosen),
+            _idle_message(engine, unused, by_choice),
         )
 
 
@@ -355,12 +361,12 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def fill_share(engine: "FreeSpaceEngine", work: "Work") -> float | None:
+def fill_share(engine: "Engine", work: "Work") -> float | None:
     """Weights of the work over the pixel places that its passes light, weighted by passes; None without products."""
     used = lit = 0.0
     for contraction in work:
         if contraction.weights and contraction.macs:
-            fill = _fill(contraction.k, engine.source.count) * _fill(contraction.n, engine.panel.outputs)
+            fill = _fill(contraction.k, engine.inputs) * _fill(contraction.n, engine.outputs)
             used += contraction.macs
             lit += contraction.macs / fill
     return used / lit if lit else None
@@ -392,7 +398,7 @@ def _bits(count: int) -> str:
     return "bit" if count == 1 else f"{count} bits"
 
 
-def _idle_message(engine: "FreeSpaceEngine", unused: Unused, chosen: bool) -> str:
+def _idle_message(engine: "Engine", unused: Unused, chosen: bool) -> str:
     effect = "costs energy or time but does not reach the product" if unused.costs else "has no effect"
     # Looking for the switch takes a while.
     switch = reason(engine, unused.path) if chosen else None

@@ -162,7 +162,9 @@ def _cost(engine: "Engine", key: jax.Array, x: jax.Array, w: jax.Array) -> list[
 
 def _structure(engine: "Engine") -> Any:
     """All that is static about an engine, in the sizes that are traced; its name does not matter."""
-    return jax.tree_util.tree_structure(engine.replace(name="", **_SIZES))
+    known = FAMILIES[engine.family].row_of
+    sizes = {path: size for path, size in _SIZES.items() if path in known}
+    return jax.tree_util.tree_structure(engine.replace(name="", **sizes))
 
 
 def _filled(structure: Any) -> "Engine":

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
+from jax.core import Tracer
 
 Scalar = float | jax.Array
 # An array of JAX (fast path) or of numpy (reference path), or a number: stages serve both.
@@ -24,6 +25,11 @@ def stage(cls: type[T]) -> type[T]:
     stages from tracers as well, so values are checked where files and options are read (`photonics.catalogue`).
     """
     return jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True, kw_only=True)(cls))
+
+
+def number(value: Scalar) -> Scalar:
+    """A Python float where the value is known, so that parts sum in double precision; tracers pass."""
+    return value if isinstance(value, Tracer) else float(value)
 
 
 @stage

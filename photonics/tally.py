@@ -1,6 +1,9 @@
 """What some work makes happen on an engine, counted: the numbers that every energy and every time are multiples of."""
 
 import dataclasses
+import math
+
+from photonics.work import Contraction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,3 +45,39 @@ class Tally:
             field.name: getattr(self, field.name) + getattr(other, field.name) for field in dataclasses.fields(self)
         }
         return Tally(**{**sums, "longest_passes": max(self.longest_passes, other.longest_passes)})
+
+
+def count_tiles(
+    contraction: Contraction,
+    inputs: int,
+    outputs: int,
+    *,
+    passes: int = 1,
+    conversions: int = 1,
+    input_ops: float = 2.0,
+    conversion_ops: float = 1.0,
+) -> Tally:
+    """Counts for an engine of inputs x outputs whose tiles of a matrix each see all of its vectors.
+
+    `passes` symbols and `conversions` conversions per output of a tile and vector; `input_ops` digital operations per
+    activation (its scale: one comparison, one multiplication), `conversion_ops` per conversion; sums of tiles on top.
+    """
+    k, n = contraction.k, contraction.n
+    if contraction.macs == 0:
+        return Tally()
+    tiles_in, tiles_out = math.ceil(k / inputs), math.ceil(n / outputs)
+    matrices, vectors = contraction.matrices, contraction.vectors_per_matrix
+    shown, converted = matrices * vectors, tiles_in * conversions
+    return Tally(
+        tiles=matrices * tiles_in * tiles_out,
+        busy_passes=shown * tiles_in * tiles_out * passes,
+        longest_passes=vectors * passes,
+        drives=shown * k * tiles_out * passes,
+        conversions=shown * n * converted,
+        inputs=shown * k * tiles_out,
+        outputs=shown * n,
+        partial_sums=shown * n * (tiles_in - 1),
+        digital_ops=math.ceil(shown * (k * input_ops + n * (converted * conversion_ops + tiles_in - 1))),
+        weights=matrices * k * n,
+        macs=contraction.macs,
+    )

@@ -3,7 +3,7 @@
     y = sum over tiles of  s_x  s_w  convert( analog(drive(x / s_x), encode(w)) )
 
 A family states the law of one tile twice: `analog` from closed-form moments (JAX, differentiable) and `counted` stage
-by stage (numpy). Everything around it is here: cutting the contraction, scales, keys, sums, ranges.
+by stage (numpy). Everything around it is here: rotating and cutting the contraction, scales, keys, sums, ranges.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from photonics.engine import Engine
 from photonics.fixed_pattern import Instance
 from photonics.loaded_panel import split_rows
 from photonics.loaded_tiles import Encoded, LoadedTiles, no_tiles
+from photonics.rotation import rotate, rotate_weights
 from photonics.transmissions import tiling
 
 if TYPE_CHECKING:
@@ -87,14 +88,14 @@ class TiledEngine(Engine):
         return _matmul(self, key, x, panel)
 
     def _detected_electrons(self, x: Array, panel: LoadedTiles) -> Array:
-        drives, _ = _drives(self, x, panel)
+        drives, _ = _drives(self, x, panel.k, panel.tiles, panel.rows)
         tiles = range(panel.tiles)
         return sum((self.electrons(drives[tile], panel.of_tile(tile)) for tile in tiles), start=jnp.zeros(()))
 
     def _matmul_reference(self, key: Array, x: Array, w: Array, panel: LoadedTiles, instance: Instance) -> Array:
         del w, instance
         random = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel().tolist())
-        drives, scale = (np.asarray(part, np.float64) for part in _drives(self, x, panel))
+        drives, scale = (np.asarray(part, np.float64) for part in _drives(self, x, panel.k, panel.tiles, panel.rows))
         y = np.zeros((drives.shape[1], panel.n))
         for tile in range(panel.tiles):
             own = panel.of_tile(tile)
@@ -125,7 +126,9 @@ def _load(
     if w.size == 0:
         return no_tiles(k, n)
     tiles, rows = tiling(k, engine.inputs)
-    tiled = jnp.pad(w.astype(jnp.float32), ((0, tiles * rows - k), (0, 0))).reshape(tiles, rows, n)
+    w = w.astype(jnp.float32)
+    w = rotate_weights(w) if engine.rotates else w
+    tiled = jnp.pad(w, ((0, tiles * rows - k), (0, 0))).reshape(tiles, rows, n)
     encoded, one = engine.encode(tiled, instance), jnp.ones((), jnp.float32)
     if ranges is not None:
         full_scale, activation_scale = ranges
@@ -134,13 +137,12 @@ def _load(
     else:
         drive = None
         if sample is not None:
-            parts = split_rows(sample.reshape(-1, k).astype(jnp.float32), tiles, rows)
-            drive = engine.drive(parts / engine.activation_scale(parts))
-        full_scale, activation_scale = engine.full_scale_of(drive, encoded.values), one
+            drive, _ = _drives(engine, sample, k, tiles, rows)
+        full_scale, activation_scale = jax.lax.stop_gradient(engine.full_scale_of(drive, encoded.values)), one
     return LoadedTiles(
         values=encoded.values,
         scale=encoded.scale,
-        full_scale=jax.lax.stop_gradient(jnp.broadcast_to(full_scale, (tiles, n))),
+        full_scale=jnp.broadcast_to(full_scale, (tiles, n)),
         activation_scale=activation_scale,
         k=k,
         n=n,
@@ -148,9 +150,10 @@ def _load(
     )
 
 
-def _drives(engine: TiledEngine, x: Array, panel: LoadedTiles) -> tuple[Array, Array]:
-    """Drives (tiles, m, rows) of x (..., k), and the scales (tiles or 1, m, 1) that undo them."""
-    parts = split_rows(x.astype(jnp.float32).reshape(-1, panel.k), panel.tiles, panel.rows)
+def _drives(engine: TiledEngine, x: Array, k: int, tiles: int, rows: int) -> tuple[Array, Array]:
+    """Drives (tiles, m, rows) of x (..., k), rotated if the engine rotates, and the scales (tiles or 1, m, 1)."""
+    x = x.astype(jnp.float32).reshape(-1, k)
+    parts = split_rows(rotate(x) if engine.rotates else x, tiles, rows)
     scale = engine.activation_scale(parts)
     return engine.drive(parts / scale), scale
 
@@ -158,7 +161,7 @@ def _drives(engine: TiledEngine, x: Array, panel: LoadedTiles) -> tuple[Array, A
 @jax.jit
 def _matmul(engine: TiledEngine, key: Array, x: Array, panel: LoadedTiles) -> Array:
     leading = x.shape[:-1]
-    drives, scale = _drives(engine, x, panel)
+    drives, scale = _drives(engine, x, panel.k, panel.tiles, panel.rows)
     scale = jnp.broadcast_to(scale, (panel.tiles, *scale.shape[1:]))
 
     def one(total: Array, inputs: tuple) -> tuple[Array, None]:

@@ -8,19 +8,15 @@ import jax.numpy as jnp
 
 from photonics import operands
 from photonics.explanation import Electrons, Explanation
-from photonics.remarks import Warning_
+from photonics.remarks import FILL_MIN, Warning_, fill_share, idle
 
 if TYPE_CHECKING:
     from photonics.tiled_engine import TiledEngine
     from photonics.work import Work
 
-# A part of the power that is this small is no reason to look for savings elsewhere.
-_MOST = 0.5
-
 
 def explain(engine: "TiledEngine", *, work: "Work | None" = None, chosen: Collection[str] = ()) -> Explanation:
     """Budgets of an engine at its operating point; see `Explanation`. Concrete engines only, no tracers."""
-    del chosen
     at = engine.operating_point
     noise = tuple(engine.noise_budget())
     power_w = {part: float(watt) for part, watt in engine.power_budget().items()}
@@ -46,8 +42,8 @@ def explain(engine: "TiledEngine", *, work: "Work | None" = None, chosen: Collec
         photons_per_mac=photons_per_mac(engine),
         absorbed_w=None,
         filling=None,
-        fill=None if work is None else filled(engine, work),
-        warnings=tuple(_remarks(engine, noise, power_w)),
+        fill=None if work is None else fill_share(engine, work),
+        warnings=tuple(_remarks(engine, work, snr_db, chosen)),
     )
 
 
@@ -61,35 +57,26 @@ def photons_per_mac(engine: "TiledEngine") -> float:
     return float(engine.detected_electrons(vector[None], panel)) / (rows * n)
 
 
-def filled(engine: "TiledEngine", work: "Work") -> float | None:
-    """Share of the multiply-accumulates of full tiles that the weight products of some work use; None for none."""
-    used = offered = 0
-    for one in work:
-        if one.weights and one.macs:
-            tiles = math.ceil(one.k / engine.inputs) * math.ceil(one.n / engine.outputs)
-            used += one.macs
-            offered += one.macs // (one.k * one.n) * tiles * engine.inputs * engine.outputs
-    return used / offered if offered else None
-
-
-def _remarks(engine: "TiledEngine", noise: tuple, power_w: dict[str, float]) -> list[Warning_]:
+def _remarks(
+    engine: "TiledEngine", work: "Work | None", snr_db: float | None, chosen: Collection[str]
+) -> list[Warning_]:
+    """Too much light, more noise than signal, panels that stay empty, settings that nothing reads."""
     found = []
     laser_w, most_w = float(engine.operating_point.laser_power_w), float(engine.power_max_w)
     if laser_w > most_w:
-        found.append(
-            Warning_(
-                "source-power",
-                "warning",
-                "operating_point.laser_power_w",
-                f"one source would have to give {laser_w:g} W; the part gives at most {most_w:g} W",
-            )
+        message = (
+            f"{laser_w:.3g} W are asked of a source that gives at most {most_w:.3g} W: lower the laser power by "
+            f"{laser_w / most_w:.3g} times, or take another source."
         )
-    total_w = sum(power_w.values())
-    for part, watt in power_w.items():
-        if total_w and watt > _MOST * total_w:
-            message = f"{part} takes {100 * watt / total_w:.0f} % of the power: the other parts hardly matter"
-            found.append(Warning_("one-part-takes-most", "note", part, message))
-    if noise and noise[0].share > _MOST:
-        message = f"{noise[0].origin} makes {100 * noise[0].share:.0f} % of the noise: the other origins hardly matter"
-        found.append(Warning_("one-origin-makes-most", "note", "", message))
-    return found
+        found.append(Warning_("source_above_limit", "warning", "operating_point.laser_power_w", message))
+    if snr_db is not None and snr_db < 0.0:
+        message = f"The noise of a typical output is above its signal ({snr_db:.1f} dB): more light, or less noise."
+        found.append(Warning_("noise_above_signal", "warning", "operating_point.laser_power_w", message))
+    fill = None if work is None else fill_share(engine, work)
+    if fill is not None and fill < FILL_MIN:
+        message = (
+            f"The work fills {fill:.0%} of the products that its passes compute ({engine.inputs} x {engine.outputs})."
+        )
+        found.append(Warning_("unfilled_panels", "warning", "", message))
+    found += idle(engine, chosen)
+    return sorted(found, key=lambda remark: remark.severity == "note")

@@ -15,6 +15,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
+from models.transformer.data_product import DataProduct
+
 
 class Lookup(nnx.Module):
     """A table (rows, width) that is read row by row and never multiplied.
@@ -33,21 +35,29 @@ class Lookup(nnx.Module):
         return self.table[...][numbers]
 
 
-def attention(query: Array, key: Array, value: Array, visible: Array | None) -> Array:
+def attention(
+    query: Array,
+    key: Array,
+    value: Array,
+    visible: Array | None,
+    score: Callable[..., Array] = jax.lax.dot_general,
+    mix: Callable[..., Array] = jax.lax.dot_general,
+) -> Array:
     """Softmax attention in which every position sees every visible one.
 
         y[t] = sum_s softmax_s(q[t] . k[s] / sqrt(head_width)) v[s],   s visible
 
     query, key, value (batch, time, heads, head_width); visible (batch, time) booleans, at least one true in each row,
-    or None where all are. Returns (batch, time, heads, head_width).
+    or None where all are. `score` and `mix` are called as `jax.lax.dot_general` for the two products. Returns (batch,
+    time, heads, head_width).
     """
     with jax.named_scope("scores"):  # (batch, heads, time, time seen)
-        scores = jax.lax.dot_general(query * query.shape[-1] ** -0.5, key, (((3,), (3,)), ((0, 2), (0, 2))))
+        scores = score(query * query.shape[-1] ** -0.5, key, (((3,), (3,)), ((0, 2), (0, 2))))
     if visible is not None:
         scores = jnp.where(visible[:, None, None, :], scores, -jnp.inf)
     shares = jax.nn.softmax(scores, axis=-1)
     with jax.named_scope("mix"):
-        mixed = jax.lax.dot_general(shares, value, (((3,), (1,)), ((0, 1), (0, 2))))
+        mixed = mix(shares, value, (((3,), (1,)), ((0, 1), (0, 2))))
     return mixed.swapaxes(1, 2)
 
 
@@ -58,10 +68,12 @@ class SelfAttention(nnx.Module):
         self.heads = heads
         self.query, self.key, self.value = (nnx.Linear(width, width, use_bias=input_bias, rngs=rngs) for _ in range(3))
         self.output = nnx.Linear(width, width, rngs=rngs)
+        self.scores, self.mix = DataProduct(), DataProduct()
 
     def __call__(self, x: Array, visible: Array | None) -> Array:
         """Attention over x (batch, time, width) among the visible positions (batch, time)."""
-        mixed = attention(self._heads("query", x), self._heads("key", x), self._heads("value", x), visible)
+        query, key, value = (self._heads(name, x) for name in ("query", "key", "value"))
+        mixed = attention(query, key, value, visible, self.scores, self.mix)
         with jax.named_scope("output"):
             return self.output(mixed.reshape(x.shape))
 

@@ -20,6 +20,7 @@ from jax import Array
 
 from models.transformer.cache import KeyValueCache
 from models.transformer.config import TransformerConfig
+from models.transformer.data_product import DataProduct
 from models.transformer.stack import run_layers
 
 Rotary = tuple[Array, Array]
@@ -64,24 +65,32 @@ def visible_slots(positions: Array, slots: int, window: int | None = None) -> Ar
     return seen if window is None else seen & (slot > position - window)
 
 
-def attend(query: Array, key: Array, value: Array, visible: Array) -> Array:
+def attend(
+    query: Array,
+    key: Array,
+    value: Array,
+    visible: Array,
+    score: Callable[..., Array] = jax.lax.dot_general,
+    mix: Callable[..., Array] = jax.lax.dot_general,
+) -> Array:
     """Softmax attention in which position t sees the slots s where visible[..., t, s] is true.
 
         y[t] = sum_s softmax_s(q[t] . k[s] / sqrt(head_width)) v[s]
 
     query (batch, time, heads, head_width); key and value (batch, slots, key_value_heads, head_width), each of whose
     heads serves heads / key_value_heads consecutive query heads; visible (batch or nothing, time, slots), at least one
-    slot for every position. Returns (batch, time, heads, head_width).
+    slot for every position. `score` and `mix` are called as `jax.lax.dot_general` for the two products. Returns (batch,
+    time, heads, head_width).
     """
     batch, time, heads, head_width = query.shape
     shared = key.shape[2]
     grouped = query.reshape(batch, time, shared, heads // shared, head_width) * head_width**-0.5
     with jax.named_scope("scores"):  # (batch, shared, time, heads of a group, slots)
-        scores = jax.lax.dot_general(grouped, key.astype(query.dtype), (((4,), (3,)), ((0, 2), (0, 2))))
+        scores = score(grouped, key.astype(query.dtype), (((4,), (3,)), ((0, 2), (0, 2))))
     masked = jnp.where(jnp.expand_dims(visible, (-4, -2)), scores, -jnp.inf)
     shares = jax.nn.softmax(masked, axis=-1)
     with jax.named_scope("mix"):
-        mixed = jax.lax.dot_general(shares, value.astype(query.dtype), (((4,), (1,)), ((0, 1), (0, 2))))
+        mixed = mix(shares, value.astype(query.dtype), (((4,), (1,)), ((0, 1), (0, 2))))
     return mixed.swapaxes(1, 2).reshape(query.shape)
 
 
@@ -101,6 +110,7 @@ class Attention(nnx.Module):
         self.key = nnx.Linear(config.width, shared, use_bias=bias, rngs=rngs)
         self.value = nnx.Linear(config.width, shared, use_bias=bias, rngs=rngs)
         self.output = nnx.Linear(inner, config.width, use_bias=config.output_bias, rngs=rngs)
+        self.scores, self.mix = DataProduct(), DataProduct()
         if config.query_key_norm:
             self.query_norm = nnx.RMSNorm(config.head_width, epsilon=config.norm_epsilon, rngs=rngs)
             self.key_norm = nnx.RMSNorm(config.head_width, epsilon=config.norm_epsilon, rngs=rngs)
@@ -113,7 +123,7 @@ class Attention(nnx.Module):
         """
         query = rotate(self._normed("query_norm", self._heads("query", x)), rotary)
         key = rotate(self._normed("key_norm", self._heads("key", x)), rotary)
-        mixed = attend(query, *recall(key, self._heads("value", x)), visible)
+        mixed = attend(query, *recall(key, self._heads("value", x)), visible, self.scores, self.mix)
         with jax.named_scope("output"):
             return self.output(mixed.reshape(*x.shape[:-1], -1))
 

@@ -8,8 +8,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
+from photonics.cost import check_dynamic
 from photonics.draws import stream
 from photonics.engine import Engine
+from photonics.layers.data_products import OpticalDataDot, find_data_products
 from photonics.layers.optical_dot import OpticalDot, OpticalEinsum, Panel, value_of
 from photonics.layers.seams import Seam, find_seams, place, unreachable
 from photonics.loaded_panel import LoadedPanel, packed
@@ -31,40 +33,62 @@ class Report:
     unreachable: tuple[str, ...]
 
 
-def opticalize(model: nnx.Module, engine: Engine, *, rules: Sequence[Rule] | None = None, rngs: nnx.Rngs) -> Report:
+def opticalize(
+    model: nnx.Module,
+    engine: Engine,
+    *,
+    rules: Sequence[Rule] | None = None,
+    dynamic: Sequence[Rule] = (),
+    rngs: nnx.Rngs,
+) -> Report:
     """Compute the weight products of a flax nnx model with light, in place.
 
     `rules` are (pattern, engine or None) pairs; the first pattern found (`re.search`) in a layer's name decides, None
     keeps the layer digital, and layers that no rule names stay digital. Without rules every layer gets `engine`.
     Layers of a scanned stack are named under their own index, as `layers/17/mlp/down`, and may differ in values
-    (laser power) or in structure. Noise starts from `rngs.noise()`; see `reseed`. Raises ValueError for a rule that
-    matches nothing, and for a model that has optical products already.
+    (laser power) or in structure. `dynamic` are such rules for products of data with data (`layers/17/attention/scores`
+    and `.../mix`), which stay digital unless one names them; their engine must be fast enough to take an operand that
+    changes at every call (`photonics.cost.check_dynamic`). Noise starts from `rngs.noise()`; see `reseed`. Raises
+    ValueError for a rule that matches nothing, and for a model that has optical products already.
     """
     rules = [(r".*", engine)] if rules is None else list(rules)
     if optical_seams(model):
         raise ValueError("the model has optical products already: opticalize a fresh copy (nnx.clone before)")
-    seams = find_seams(model)
+    seams, data = find_seams(model), find_data_products(model) if dynamic else []
     check_rules(rules, [name for seam in seams for name in seam.names])
+    check_rules(dynamic, [name for seam in data for name in seam.names])
+    for _, chosen in dynamic:
+        if chosen is not None:
+            check_dynamic(chosen)
     root = rngs.noise()
-    replaced, digital = [], []
+    replaced: list[str] = []
+    digital: list[str] = []
     for seam in seams:
-        engines = [engine_for(name, rules) for name in seam.names]
-        for name, chosen in zip(seam.names, engines, strict=True):
-            (digital if chosen is None else replaced).append(name)
-        if all(chosen is None for chosen in engines):
-            continue
-        places = _places(seam)
-        keys = jax.vmap(lambda number: jax.random.fold_in(root, number))(places)
-        stacked = seam.layers is not None
-        own = (places, keys) if stacked else (places[0], keys[0])
-        dot = OpticalDot(assign(engines, stacked), *own, stacked)
-        seam.install(dot, OpticalEinsum)
+        _install(seam, rules, root, OpticalDot, replaced, digital)
+    for seam in data:
+        _install(seam, dynamic, root, OpticalDataDot, replaced, [])
     return Report(tuple(replaced), tuple(digital), tuple(unreachable(model, seams)))
 
 
+def _install(
+    seam: Seam, rules: Sequence[Rule], root: Array, kind: type[OpticalDot], replaced: list[str], digital: list[str]
+) -> None:
+    """Put the product that the rules choose into one seam, and its names into one of the two lists."""
+    engines = [engine_for(name, rules) for name in seam.names]
+    for name, chosen in zip(seam.names, engines, strict=True):
+        (digital if chosen is None else replaced).append(name)
+    if all(chosen is None for chosen in engines):
+        return
+    places = _places(seam)
+    keys = jax.vmap(lambda number: jax.random.fold_in(root, number))(places)
+    stacked = seam.layers is not None
+    own = (places, keys) if stacked else (places[0], keys[0])
+    seam.install(kind(assign(engines, stacked), *own, stacked), OpticalEinsum)
+
+
 def optical_seams(model: nnx.Module) -> list[Seam]:
-    """The seams of a model that hold an optical product."""
-    return [seam for seam in find_seams(model) if seam.dot() is not None]
+    """The seams of a model that hold an optical product, those of data with data last."""
+    return [seam for seam in (*find_seams(model), *find_data_products(model)) if seam.dot() is not None]
 
 
 def reseed(model: nnx.Module, keys: Array) -> None:
@@ -118,7 +142,7 @@ def load_panels(model: nnx.Module) -> None:
     Kernels are not read any more until `unload_panels`, so training would not see them.
     """
     for seam in optical_seams(model):
-        dot, weights = seam.dot(), seam.weights()
+        dot, weights = seam.dot(), None if isinstance(seam.dot(), OpticalDataDot) else seam.weights()
         if weights is None:
             continue
         for index, hardware in enumerate(dot.hardware):

@@ -106,6 +106,21 @@ def unreachable(model: nnx.Module, seams: Iterable[Seam]) -> list[str]:
     return left
 
 
+def stack_roots(model: nnx.Module, seams: Iterable[Seam]) -> list[tuple[Path, int]]:
+    """Path and number of layers of every scanned stack that holds one of the seams."""
+    shapes = _parameter_shapes(model)
+    roots = {seam.path[: _stack_root(shapes, seam.path, seam.layers)]: seam.layers for seam in seams if seam.layers}
+    return list(roots.items())
+
+
+def named(path: Path, roots: Iterable[tuple[Path, int]]) -> tuple[int | None, tuple[str, ...]]:
+    """Layers of the stack that a module without weights stands in, None outside of one, and its names there."""
+    for root, layers in roots:
+        if path[: len(root)] == root:
+            return layers, tuple(_join((*root, index, *path[len(root) :])) for index in range(layers))
+    return None, (_join(path),)
+
+
 def place(name: str) -> int:
     """A number for a layer's name that is the same in every process: CRC-32."""
     return zlib.crc32(name.encode())

@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from experiments.decoding import Decoder
-from experiments.evaluation import DigitalModel, optical_copy
+from experiments.evaluation import DigitalModel, Products, optical_copy
 from photonics import load_engine
 from photonics.layers import load_panels, reseed
 from tests.models.transformer.tiny_folder import TINY, tiny_model
@@ -29,7 +29,7 @@ def optical(digital: DigitalModel, name: str) -> nnx.Module:
     model = optical_copy(
         digital,
         load_engine(name).replace(**PLAIN_ENGINE),
-        (),
+        Products(),
         jax.random.randint(jax.random.key(9), (1, 64), 0, TINY.vocabulary),
         0,
     )

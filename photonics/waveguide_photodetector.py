@@ -1,0 +1,45 @@
+"""Photodiodes on a chip: light comes in a waveguide, so their area does not follow from the etendue of the light."""
+
+from photonics.stage import OperatingPoint, Scalar, stage, static
+from photonics.units import ELEMENTARY_CHARGE_C, LIGHT_SPEED_M_PER_S, PLANCK_J_S
+
+
+@stage
+class WaveguidePhotodetector:
+    """A balanced pair of photodiodes on waveguides, one pair per output.
+
+        electrons per symbol   n = QE P / (h nu f) + I_d / (q f)          of each photodiode
+        bias power             V (R P + I_d),   R = QE q / (h nu)
+
+    Agrawal, Fiber-Optic Communication Systems, 4th ed., section 4.1. Left out: saturation, transit time.
+
+    Attributes:
+        wavelength_m: vacuum wavelength [m].
+        quantum_efficiency: electrons per photon.
+        dark_current_a: current of one photodiode without light [A].
+        bias_v: reverse bias [V].
+        capacitance_f: both photodiodes of an output and their wiring [F].
+        shot_noise: whether photons are counted at all; off only in the ideal limit.
+    """
+
+    wavelength_m: Scalar
+    quantum_efficiency: Scalar
+    dark_current_a: Scalar
+    bias_v: Scalar
+    capacitance_f: Scalar
+    shot_noise: bool = static()
+
+    def electrons_per_joule(self) -> Scalar:
+        """Photoelectrons per joule of light on a photodiode."""
+        # In units of 1e-19 J: the square of a photon energy, which the gradient divides by, would leave float32.
+        photon_energy_aj = (PLANCK_J_S * LIGHT_SPEED_M_PER_S * 1e19) / self.wavelength_m
+        return self.quantum_efficiency / photon_energy_aj * 1e19
+
+    def dark_electrons(self, at: OperatingPoint) -> Scalar:
+        """Mean dark electrons of one photodiode in one symbol: I_d / (q f)."""
+        return (self.dark_current_a / ELEMENTARY_CHARGE_C) / at.symbol_rate_hz
+
+    def power_w(self, received_power_w: Scalar, diodes: int) -> Scalar:
+        """Bias power of all photodiodes together, `received_power_w` summed over them [W]."""
+        responsivity_a_per_w = self.electrons_per_joule() * ELEMENTARY_CHARGE_C
+        return self.bias_v * (responsivity_a_per_w * received_power_w + diodes * self.dark_current_a)

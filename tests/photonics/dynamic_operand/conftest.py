@@ -1,0 +1,43 @@
+"""Engines shared by the tests of the dynamic-operand family."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import photonics
+from photonics.dynamic_operand.engine import DynamicOperandEngine
+
+# Everything that keeps a product from being exact, switched off.
+IDEAL: dict[str, Any] = {
+    "dac.ideal": True,
+    "adc.ideal": True,
+    "operand_noise.magnitude_deviation": 0.0,
+    "operand_noise.phase_deviation_rad": 0.0,
+    "operand_noise.output_deviation": 0.0,
+    "dispersion.present": False,
+    "detection.shot_noise": False,
+    "detection.noise_resistance_ohm": float("inf"),
+}
+
+
+@pytest.fixture(scope="session")
+def dota() -> DynamicOperandEngine:
+    """DOTA-B with 4 bits."""
+    return photonics.load_engine("lightening-dota-b")  # pyright: ignore[reportReturnType]
+
+
+@pytest.fixture(scope="session")
+def dota_8bit() -> DynamicOperandEngine:
+    """DOTA-B with 8 bits."""
+    return photonics.load_engine("lightening-dota-b-8bit")  # pyright: ignore[reportReturnType]
+
+
+@pytest.fixture(scope="session")
+def bare(dota: DynamicOperandEngine) -> Callable[..., DynamicOperandEngine]:
+    """Builder of DOTA-B without any error, to which a test adds what it is about."""
+
+    def build(changes: dict[str, Any] | None = None) -> DynamicOperandEngine:
+        return dota.replace(**{**IDEAL, **(changes or {})})
+
+    return build
