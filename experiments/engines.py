@@ -128,7 +128,7 @@ def _print_budgets(console: Console, engine: "Engine") -> None:
     """Where the light goes, where the noise comes from, and where the power goes, at the operating point."""
     at = engine.operating_point
     power, rate = engineering(float(at.laser_power_w), "W"), engineering(float(at.symbol_rate_hz), "Hz")
-    _heading(console, f"Link budget: one source at full drive, {power}, {rate}")
+    _heading(console, f"Link budget: {engine.link_budget()[0].name} at full drive, {power}, {rate}")
     console.print(_link_budget(engine))
     _heading(console, "Noise budget: one output of a full tile of typical operands")
     noise = engine.noise_budget()

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 _UNITS = {
     "j_per_byte": "J/byte",
     "per_hz": "1/Hz",
+    "rad_per_root_s": "rad/sqrt(s)",
     "per_root_s": "1/sqrt(s)",
     "f_per_m2": "F/m^2",
     "m2": "m^2",
+    "rad": "rad",
     "w": "W",
     "a": "A",
     "v": "V",
@@ -87,15 +89,15 @@ def unit_of(name: str) -> str:
 
 
 def _attribute_docs(cls: type) -> dict[str, str]:
-    """What the `Attributes:` section of a stage says about each field, on one line."""
+    """What the `Attributes:` section of a stage says about each field, on one line; fields may share an entry."""
     _, _, section = inspect.cleandoc(cls.__doc__ or "").partition("Attributes:\n")
     found: dict[str, str] = {}
-    name = ""
+    names: list[str] = []
     for line in section.splitlines():
-        start = re.match(r" {4}(\w+): (.*)", line)
+        start = re.match(r" {4}(\w+(?:, \w+)*): (.*)", line)
         if start:
-            name = start.group(1)
-            found[name] = start.group(2)
-        elif name and line.startswith(" " * 8):
-            found[name] += " " + line.strip()
+            names = start.group(1).split(", ")
+            found |= dict.fromkeys(names, start.group(2))
+        elif names and line.startswith(" " * 8):
+            found |= {name: f"{found[name]} {line.strip()}" for name in names}
     return found

@@ -32,9 +32,10 @@ class AmplitudePanel:
         measured    T_r(v) = (a_r v^2 + b_r v + c_r) (1 + column e +- rail n / 2),     one e and n for each column
         linear      T(v) = c + (a + b) v                                               means of the rails, then the same
 
-    e evenly distributed with variance 1, n normal. "linear" stands for pixel voltages that a table straightens; the dark light c stays. The columns of microsoft/aoc
-    are dimmer towards the edges, alike on both rails; here they are drawn independently. Where `pixel_errors`, every
-    pixel has an error of its own: T -> T (1 + element_residual n). Left out: fringing between pixels.
+    e evenly distributed with variance 1, n normal. "linear" stands for pixel voltages that a table straightens; the
+    dark light c stays. The columns of microsoft/aoc are dimmer towards the edges, alike on both rails; here they are
+    drawn independently. Where `pixel_errors`, every pixel has an error of its own: T -> T (1 + element_residual n).
+    Left out: fringing between pixels.
 
     Attributes:
         outputs: columns of one panel, the fan-out.

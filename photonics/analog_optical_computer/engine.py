@@ -234,7 +234,7 @@ class AnalogOpticalComputerEngine(TiledEngine):
         """Noise of the receiver of one rail and output in one symbol [electrons^2]."""
         return self.receiver.readout_variance(self.operating_point, self.diode_f())
 
-    def mean_transmission(self) -> float:
+    def mean_transmission(self) -> Scalar:
         """Mean relative light of the pixels of both panels for typical weights."""
         return noise.mean_transmission(self)
 
@@ -294,6 +294,7 @@ class AnalogOpticalComputerEngine(TiledEngine):
         """What keeps the brightest engine from being exact: causes, and the values that remove each, in order."""
         return [
             ("bent responses", {"source.response": "linear", "panel.response": "linear"}),
+            ("unequal rails", {"output.plus_gain": 1.0, "output.minus_gain": 1.0}),
             ("fixed patterns", dict.fromkeys(power.PATTERNS, 0.0)),
             ("leakage and crosstalk", {"leakage.present": False, "crosstalk.present": False}),
             ("saturation", {"saturation.present": False}),

@@ -30,7 +30,8 @@ class FanIn:
         profile             g_k = max(0, 1 + spread e_k +- rail spread n_k / 2),  fixed by fabrication
 
     e evenly distributed with variance 1, n normal. The spread of microsoft/aoc counts one dead channel. Profiles there
-    are smooth, brighter in the middle; here sources are drawn independently. Left out: aberrations other than the crosstalk of neighbours (`crosstalk`).
+    are smooth, brighter in the middle; here sources are drawn independently. Left out: aberrations other than the
+    crosstalk of neighbours (`crosstalk`).
 
     Attributes:
         transmission: light behind the lenses over light collected, beam splitter included, panels not.

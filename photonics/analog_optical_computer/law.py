@@ -30,7 +30,8 @@ def above_bias(
 ) -> Signal:
     """Signal electrons (m, n): difference of the rails, less what they carry at the bias.
 
-    Without saturation of the photodiodes this is e mu / (1 + mu) (p_+ - p_-), written so that the pedestal does not cost any digits.
+    Without saturation of the photodiodes this is e mu / (1 + mu) (p_+ - p_-), written so that the
+    pedestal does not cost any digits.
     """
     detector, at = engine.photodetector, engine.operating_point
     if not detector.saturates:

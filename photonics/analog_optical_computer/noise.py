@@ -7,6 +7,7 @@ import numpy as np
 from photonics import operands
 from photonics.analog_optical_computer.amplitude_panel import distorted
 from photonics.noise_budget import NoiseTerm
+from photonics.stage import Scalar
 
 if TYPE_CHECKING:
     from photonics.analog_optical_computer.engine import AnalogOpticalComputerEngine
@@ -24,15 +25,16 @@ def noise_budget(engine: "AnalogOpticalComputerEngine") -> list[NoiseTerm]:
     return sorted(rows, key=lambda row: -row.variance_electrons2)
 
 
-def mean_transmission(engine: "AnalogOpticalComputerEngine", dark_only: bool = False) -> float:
+def mean_transmission(engine: "AnalogOpticalComputerEngine", dark_only: bool = False) -> Scalar:
     """Mean of T h over the pixels of both rails for typical weights, or of the dark light alone in it."""
     weights = operands.typical(engine.inputs)
-    total = 0.0
+    total: Scalar = 0.0
     rails = zip((1.0, -1.0), engine.panel.coefficients(), engine.output.gains(), strict=True)
     for sign, (quadratic, linear, dark), gain in rails:
         opening = np.maximum(sign * weights, 0.0) * (not dark_only)
-        transmission = distorted(opening, float(quadratic), float(linear), float(dark))
-        total += float(np.mean(transmission)) * float(gain) / 2.0
+        # Moments of the openings first, so that coefficients may be traced.
+        mean = distorted(1.0, quadratic * float(np.mean(opening**2)), linear * float(np.mean(opening)), dark)
+        total = total + mean * gain / 2.0
     return total
 
 
@@ -42,10 +44,10 @@ def _moving(engine: "AnalogOpticalComputerEngine") -> dict[str, float]:
     spread = 2.0 * float(engine.noise_band()) * detector.shot_noise
     # Both rails: the light of a column is that of all sources at their bias.
     light = 2.0 * engine.inputs * float(engine.electrons_per_path()) * float(engine.source.bias())
-    floor = light * mean_transmission(engine, dark_only=True)
+    floor = light * float(mean_transmission(engine, dark_only=True))
     full_scale = engine.typical_full_scale_electrons()
     return {
-        "shot noise of open pixels": spread * (light * mean_transmission(engine) - floor),
+        "shot noise of open pixels": spread * (light * float(mean_transmission(engine)) - floor),
         "shot noise of dark pixels": spread * floor,
         "shot noise of the dark current": spread * 2.0 * float(detector.dark_electrons(engine.operating_point)),
         "receivers": 2.0 * float(engine.readout_variance()),
@@ -89,7 +91,9 @@ def _patterns(engine: "AnalogOpticalComputerEngine") -> dict[str, float]:
         return float(common) ** 2 + (float(difference) / 2.0) ** 2
 
     gains = both(float(output.gain_spread), float(output.rail_gain_spread)) + float(output.loop_gain_spread) ** 2
-    pixels = panel.pixel_errors * (float(panel.element_residual) / unit) ** 2 * 2.0 * mean_transmission(engine) ** 2
+    pixels = (
+        panel.pixel_errors * (float(panel.element_residual) / unit) ** 2 * 2.0 * float(mean_transmission(engine)) ** 2
+    )
     # Of an exponential share s: <s^2> = 2 <s>^2, and an output has two neighbours.
     crossed = crosstalk.present * 4.0 * float(crosstalk.per_neighbour) ** 2
     dark = sum((float(part[2]) / float(engine.source.full_unit()) / unit) ** 2 for part in panel.coefficients())

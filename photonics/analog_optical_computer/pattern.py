@@ -18,11 +18,24 @@ from photonics.stage import Scalar, Signal
 if TYPE_CHECKING:
     from photonics.analog_optical_computer.engine import AnalogOpticalComputerEngine
 
-# One stream for each kind of error; two where the rails have draws of their own.
-_SOURCES, _COLUMNS, _GAINS, _LOOP, _OFFSETS = (11, 12), (13, 14), (15, 16), 17, 18
-_LEAKS, _EARLIER, _LATER, _PIXELS = (19, 20), (21, 22), (23, 24), (25, 26)
+# Streams of sources, outputs and the pixels of each panel; sources and outputs have rows for each of their errors.
+_SOURCES, _OUTPUTS, _PIXELS = 11, 12, (13, 14)
+_OF_OUTPUTS = (
+    "column",
+    "column difference",
+    "gain",
+    "gain difference",
+    "loop gain",
+    "offset",
+    "plus leak",
+    "minus leak",
+    "plus to earlier",
+    "minus to earlier",
+    "plus to later",
+    "minus to later",
+)
 # Half width of an even distribution of variance 1.
-_EVEN = math.sqrt(3.0)
+_HALF_WIDTH = math.sqrt(3.0)
 
 
 class Rail(NamedTuple):
@@ -67,22 +80,16 @@ def drawn(engine: "AnalogOpticalComputerEngine", shape: tuple[int, int, int], in
     """The constants of one instance for weights of shape (tiles, rows, n); see the stages for the distributions."""
     tiles, rows, n = shape
     key, fan_in, panel, output = instance_key(instance), engine.fan_in, engine.panel, engine.output
-
-    def pair(
-        streams: tuple[int, int], spread: Scalar, difference: Scalar, of: tuple[int, ...], even: bool
-    ) -> tuple[Array, Array]:
-        common, apart = (standard_normal(stream(key, number), of) for number in streams)
-        # A profile over a row of channels has ends: evenly distributed, with the same standard deviation.
-        common = _EVEN * (2.0 * ndtr(common) - 1.0) if even else common
-        return tuple(1.0 + spread * common + sign * difference / 2.0 * apart for sign in (1.0, -1.0))  # pyright: ignore
-
     panels = -(-n // panel.outputs)
-    sources = pair(_SOURCES, fan_in.profile_spread, fan_in.rail_spread, (tiles, rows, panels), True)
-    columns = pair(_COLUMNS, panel.column_spread, panel.rail_spread, (tiles, 1, n), True)
-    gains = pair(_GAINS, output.gain_spread, output.rail_gain_spread, (tiles, 1, n), False)
+    profile = standard_normal(stream(key, _SOURCES), (tiles, 2 * rows, panels))
+    errors = standard_normal(stream(key, _OUTPUTS), (tiles, len(_OF_OUTPUTS), n))
+    normal = {name: errors[:, [index]] for index, name in enumerate(_OF_OUTPUTS)}
+    sources = _pair(_even(profile[:, :rows]), profile[:, rows:], fan_in.profile_spread, fan_in.rail_spread)
+    columns = _pair(_even(normal["column"]), normal["column difference"], panel.column_spread, panel.rail_spread)
+    gains = _pair(normal["gain"], normal["gain difference"], output.gain_spread, output.rail_gain_spread)
     rails = []
-    for index, (coefficients, mean) in enumerate(zip(panel.coefficients(), output.gains(), strict=True)):
-        quadratic, linear, dark = (coefficient * columns[index] for coefficient in coefficients)
+    for index, name in enumerate(("plus", "minus")):
+        quadratic, linear, dark = (coefficient * columns[index] for coefficient in panel.coefficients()[index])
         seen = jnp.maximum(sources[index], 0.0)
         rails.append(
             Rail(
@@ -90,20 +97,34 @@ def drawn(engine: "AnalogOpticalComputerEngine", shape: tuple[int, int, int], in
                 quadratic=quadratic,
                 linear=linear,
                 dark=dark,
-                gain=mean * gains[index],
-                leak=_leak(engine, key, _LEAKS[index], (tiles, 1, n)),
-                to_earlier=_share(engine, key, _EARLIER[index], (tiles, 1, n), first=True),
-                to_later=_share(engine, key, _LATER[index], (tiles, 1, n), first=False),
+                gain=output.gains()[index] * gains[index],
+                leak=_leak(engine, normal[f"{name} leak"]),
+                to_earlier=_share(engine, normal[f"{name} to earlier"], edge=0),
+                to_later=_share(engine, normal[f"{name} to later"], edge=panel.outputs - 1),
             )
         )
-    pixels = tuple(panel.element_residual * standard_normal(stream(key, number), shape) for number in _PIXELS)
     return Pattern(
         plus=rails[0],
         minus=rails[1],
-        loop_gain=1.0 + output.loop_gain_spread * standard_normal(stream(key, _LOOP), (tiles, n)),
-        offset_v=output.offset_v * standard_normal(stream(key, _OFFSETS), (tiles, n)),
-        pixels=pixels if panel.pixel_errors else None,  # pyright: ignore[reportArgumentType]
+        loop_gain=1.0 + output.loop_gain_spread * normal["loop gain"][:, 0],
+        offset_v=output.offset_v * normal["offset"][:, 0],
+        pixels=_pixels(engine, key, shape) if panel.pixel_errors else None,
     )
+
+
+def _pair(common: Array, apart: Array, spread: Scalar, difference: Scalar) -> tuple[Array, Array]:
+    """Factors of both rails: what they share, and half of their difference either way."""
+    return 1.0 + spread * common + difference / 2.0 * apart, 1.0 + spread * common - difference / 2.0 * apart
+
+
+def _even(normal: Array) -> Array:
+    """Evenly distributed numbers of variance 1 from normal ones: a profile over a row of channels has ends."""
+    return _HALF_WIDTH * (2.0 * ndtr(normal) - 1.0)
+
+
+def _pixels(engine: "AnalogOpticalComputerEngine", key: Array, shape: tuple[int, int, int]) -> tuple[Array, Array]:
+    plus, minus = (engine.panel.element_residual * standard_normal(stream(key, number), shape) for number in _PIXELS)
+    return plus, minus
 
 
 def response(rail: Rail, opening: Signal, pixels: Array | None, outputs: int) -> Signal:
@@ -132,20 +153,15 @@ def dark_correction(rail: Rail) -> Signal:
     return crossed(rail.dark * 0.0, rail.dark, rail.to_earlier, rail.to_later)
 
 
-def _leak(engine: "AnalogOpticalComputerEngine", key: Array, number: int, shape: tuple[int, ...]) -> Array | None:
+def _leak(engine: "AnalogOpticalComputerEngine", normal: Array) -> Array | None:
     leakage = engine.leakage
-    if not leakage.present:
-        return None
-    return jnp.maximum(leakage.share + leakage.spread * standard_normal(stream(key, number), shape), 0.0)
+    return jnp.maximum(leakage.share + leakage.spread * normal, 0.0) if leakage.present else None
 
 
-def _share(
-    engine: "AnalogOpticalComputerEngine", key: Array, number: int, shape: tuple[int, ...], *, first: bool
-) -> Array | None:
-    """Exponential shares; nothing leaves a panel at its `first` or at its last column."""
+def _share(engine: "AnalogOpticalComputerEngine", normal: Array, edge: int) -> Array | None:
+    """Exponential shares (tiles, 1, n); nothing leaves a panel by the column at its `edge`."""
     if not engine.crosstalk.present:
         return None
-    # -log of a uniform number, which is the probability of a normal one.
-    share = -log_ndtr(standard_normal(stream(key, number), shape)) * engine.crosstalk.per_neighbour
-    column = jnp.arange(shape[-1]) % engine.panel.outputs
-    return jnp.where(column == (0 if first else engine.panel.outputs - 1), 0.0, share)
+    # -log of an even number, which is the probability of a normal one.
+    share = -log_ndtr(normal) * engine.crosstalk.per_neighbour
+    return jnp.where(jnp.arange(normal.shape[-1]) % engine.panel.outputs == edge, 0.0, share)

@@ -98,7 +98,8 @@ def _check_sources(number: Mapping[str, Any]) -> None:
 def _needed(values: Mapping[str, Value]) -> tuple[str, ...]:
     """Paths of all values but those of the other kind of receiver."""
     own = receiver_paths(str(values[RECEIVER_KIND])) if RECEIVER_KIND in values else ()
-    return tuple(row.path for row in FAMILY.rows if row.path not in _ALL_RECEIVERS or row.path in own)
+    # Both receivers have an output swing: each path once.
+    return tuple(path for path in FAMILY.row_of if path not in _ALL_RECEIVERS or path in own)
 
 
 FAMILY = Family(

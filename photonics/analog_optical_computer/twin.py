@@ -53,9 +53,16 @@ def constants(values: Mapping[str, Any]) -> Constants:
         a, b, c, d = (float(coefficient) for coefficient in values[f"led_{name}"])
         return a, b, c, d
 
-    offsets = (jnp.asarray(values[field], jnp.float32) for field in ("dc_offset", "linear_offset"))
-    scaling, ratio = jnp.asarray(values["scaling"], jnp.float32), float(values["ratio"])
-    return Constants(rail("plus"), rail("minus"), led("plus"), led("minus"), *offsets, scaling, ratio)
+    return Constants(
+        plus=rail("plus"),
+        minus=rail("minus"),
+        plus_led=led("plus"),
+        minus_led=led("minus"),
+        dc_offset=jnp.asarray(values["dc_offset"], jnp.float32),
+        linear_offset=jnp.asarray(values["linear_offset"], jnp.float32),
+        scaling=jnp.asarray(values["scaling"], jnp.float32),
+        ratio=float(values["ratio"]),
+    )
 
 
 def matrix_operation(

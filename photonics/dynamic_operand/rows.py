@@ -50,7 +50,7 @@ FAMILY = Family(
         *(float_row(f"link.{part}_transmission", "(0, 1]") for part in _PARTS),
         float_row("link.sensitivity_w", "(0, inf)", "W"),
         float_row("operand_noise.magnitude_deviation", "[0, 1)"),
-        float_row("operand_noise.phase_deviation_rad", "[0, 1.5]"),
+        float_row("operand_noise.phase_deviation_rad", "[0, 1.5]", "rad"),
         float_row("operand_noise.output_deviation", "[0, 1)"),
         bool_row("dispersion.present"),
         float_row("dispersion.channel_spacing_m", "[0, 1e-8]", "m"),

@@ -88,8 +88,8 @@ def of_width(
 ) -> "OpticalTransformerEngine":
     """The machine for a square layer of this width, all of it on one panel.
 
-    The laser power per source is kept, so that the electrons of a dot product are nearly kept too; with `electrons` they
-    are those exactly, for typical operands.
+    The laser power per source is kept, so that the electrons of a dot product are nearly kept too; with `electrons`
+    they are those exactly, for typical operands.
     """
     sized = engine.replace(**{"panel.inputs": width, "panel.outputs": width})
     return sized if electrons is None else with_electrons(sized, electrons)

@@ -130,7 +130,9 @@ class OpticalTransformerEngine(TiledEngine):
         read = np.sqrt(float(self.receiver.readout_variance(self.operating_point)))
         seen = (electrons + random.normal(size=electrons.shape) * read) / path
         if not self.adc.ideal:
-            seen = seen + random.normal(size=seen.shape) * np.sqrt(np.asarray(self.adc.noise_variance(full_scale)))
+            seen = seen + random.normal(size=seen.shape) * np.sqrt(
+                np.asarray(self.adc.noise_variance(jnp.asarray(full_scale)))
+            )
             if self.quantiser.rounding == "random":
                 seen = seen + random.uniform(-0.5, 0.5, size=seen.shape) * np.asarray(full_scale) / self.adc.levels()
         return seen[0] if len(seen) == 1 else seen
@@ -241,7 +243,7 @@ class OpticalTransformerEngine(TiledEngine):
         """Half range of one converter for the same operands [electrons]."""
         return noise.typical_full_scale_electrons(self)
 
-    # What it costs -----------------------------------------------------------------------------------------------------
+    # What it costs ---------------------------------------------------------------------------------------------------
 
     def count(self, contraction: Contraction) -> Tally:
         """See `photonics.optical_transformer.accounting.count`."""

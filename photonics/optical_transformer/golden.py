@@ -1,4 +1,4 @@
-"""The quantiser beside the public re-implementation: golden vectors, and how many of their values are not met exactly."""
+"""The quantiser beside the public re-implementation: golden vectors, and how many of them are not met exactly."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,15 +19,15 @@ def compared(document: Mapping[str, Any], *, arithmetic: str = "reference") -> I
     if arithmetic not in ("reference", "kernel"):
         raise ValueError(f"arithmetic is {arithmetic!r}; it should be reference or kernel")
     for case in document["cases"]:
-        ends = (case["low"], case["high"], case["lut_min"])
-        published = case["y"]
+        low, high, floor, published = case["low"], case["high"], case["lut_min"], case["y"]
         if arithmetic == "kernel":
-            ends = tuple(None if end is None else jnp.float32(end) for end in ends)
+            low, high = jnp.float32(low), jnp.float32(high)
+            floor = None if floor is None else jnp.float32(floor)
             published = case.get("y_kernel", published)
         dither = None if "dither" not in case else jnp.asarray(case["dither"], jnp.float32)
         x = jnp.asarray(case["x"], jnp.float32)
         # Outside of any jit: there every operation rounds by itself, as in the golden arithmetic.
-        y = quantise(x, ends[0], ends[1], levels=case["levels"], floor=ends[2], dither=dither)
+        y = quantise(x, low, high, levels=case["levels"], floor=floor, dither=dither)
         differ = np.asarray(y) != np.asarray(published, np.float32)
         yield case["name"], len(differ), int(differ.sum())
 

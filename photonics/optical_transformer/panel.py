@@ -7,8 +7,8 @@ from photonics.stage import Scalar, stage, static
 class Panel:
     """Resident weights, `inputs` x `outputs`; every output has two columns, one for each sign.
 
-    Optical Transformers size their hardware to the layer: set `inputs` and `outputs` to its width. Larger layers are cut
-    into tiles. What holding and writing take is counted for a weight, whatever elements it consists of.
+    Optical Transformers size their hardware to the layer: set `inputs` and `outputs` to its width. Larger layers are
+    cut into tiles. What holding and writing take is counted for a weight, whatever elements it consists of.
 
     Attributes:
         inputs: fan-in.

@@ -6,9 +6,9 @@ A product of parts |x_k| |v_k| puts e_p |x_k| |v_k| electrons on one of the dete
     y = sum_k x_k v_k,               shot noise  sqrt(N) / e_p
 
 Non-negative operands have y = N / e_p: the relative error is 1 / sqrt(N), whatever the length K. Operands of zero mean
-have an rms y of sqrt(K) s_x s_v, which grows more slowly than N: the error depends on N / K. That a constant N for a dot
-product is enough for any width, hence an optical energy of 1 / width for a multiply-accumulate, is what Anderson et al.
-(TMLR 2024, arXiv 2302.10360) found for trained Transformers; it does not follow from the noise.
+have an rms y of sqrt(K) s_x s_v, which grows more slowly than N: the error depends on N / K. That a constant N for a
+dot product is enough for any width, hence an optical energy of 1 / width for a multiply-accumulate, is what Anderson et
+al. (TMLR 2024, arXiv 2302.10360) found for trained Transformers; it does not follow from the noise.
 """
 
 import math

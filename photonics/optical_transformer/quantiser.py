@@ -17,7 +17,8 @@ def quantise(
 ) -> Array:
     """x, any shape, on `levels` equal steps from `low` to `high`; straight-through, no gradient beyond the range.
 
-        t = (clip(x) - low) / (high - low + 1e-8) (levels - 1),    y = round(t + dither) / (levels - 1) (high - low) + low
+        t = (clip(x) - low) / (high - low + 1e-8) (levels - 1)
+        y = round(t + dither) / (levels - 1) (high - low) + low
         floor:  0 < y < floor high    becomes   floor high,       -floor |low| < y < 0   becomes   -floor |low|
 
     Halves round to even. `dither`, uniform in [-1/2, 1/2), makes the rounding random. The floor is the least light of

@@ -16,8 +16,8 @@ class Signs:
         x w = (x+ - x-)(w+ - w-) = (x+ w+ + x- w-) - (x+ w- + x- w+)
 
         rails    a switch behind each source chooses the rail of x, two columns hold w+ and w-, and photodiodes of one
-                 output are balanced: one symbol, one drive, one conversion of the difference. What the energy accounting
-                 of Optical Transformers supposes, which charges a conversion for each input and each output.
+                 output are balanced: one symbol, one drive, one conversion of the difference. What the accounting of
+                 Optical Transformers supposes, which charges a conversion for each input and each output.
         passes   x+ and x- are shown one after the other, the columns of w+ and w- are converted apart, and the four
                  codes are added with their signs: two symbols and drives, four conversions. The four non-negative
                  products of the prototype; that rewrote its panel between two of them, here both columns stand there.

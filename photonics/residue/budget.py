@@ -1,12 +1,19 @@
 """Budgets of a residue engine: where its light goes, what makes its phases noisy, what happens, and what it costs."""
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
+import jax.numpy as jnp
+import numpy as np
+
+from photonics import operands
 from photonics.budgets import LinkStep
 from photonics.cost import number
 from photonics.noise_budget import NoiseTerm
-from photonics.residue.redundancy import decoding_operations
+from photonics.residue.moduli import largest_sum
+from photonics.residue.phase import levels_variance, misread_probability
+from photonics.residue.redundancy import decode, decoding_operations
 from photonics.stage import Scalar
 from photonics.tally import Tally
 from photonics.units import db_from_ratio
@@ -34,28 +41,62 @@ def link_budget(engine: "ResidueEngine") -> list[LinkStep]:
 
 
 def noise_budget(engine: "ResidueEngine") -> list[NoiseTerm]:
-    """Variance across the phasor of one path by origin, in electrons^2 of a quadrature, largest first.
+    """Variance of one output of a full tile of typical operands by origin, largest first.
 
-    A phase error of variance v moves the phasor by v n_s n_l. The noise of a residue is no noise of the product, which
-    is exact or wrong; what it says is how near a misread phase is: half a level is pi / m. The converter is that of
-    the largest modulus. Rounding of the operands, which is in every product, is left out: it is no noise of a phase.
+    A result is the product of the codes or wrong. So the noise is that of rounding both operands, and what misread
+    residues make of it: a result erased to 0 errs by the product, one that is not by what the residues stand for
+    (`misread_variance`); it is shared out over the origins of the phase noise (`phase_budget`) in proportion. In
+    electrons^2 of a signal of `typical_signal_electrons`, to which only ratios matter here.
     """
-    signal, local = (float(light) for light in engine.electrons_per_path())
-    square, readout = signal * local, engine.readout
-    largest = engine.encoding.all_moduli()[0]
-    offset = float(readout.offset_variance(engine.operating_point))
-    converter = float(engine.converter_variance(largest)) * (2.0 * math.pi / largest) ** 2
-    terms = {
-        "shot noise of the signal": readout.shot_noise * signal / 2.0,
-        "shot noise of the local oscillator": readout.shot_noise * local / 2.0,
-        "receiver": float(engine.readout_variance()),
-        "phase errors of the segments": float(engine.core.phase_variance(engine.encoding.residue_bits)) * square,
-        "phase offsets of the paths": offset * square,
-        "ADC noise beyond rounding": converter * square,
-    }
-    total = sum(terms.values()) or 1.0
-    rows = [NoiseTerm(origin, float(value), float(value / total)) for origin, value in terms.items() if value > 0]
+    mean_square, phases = operands.mean_square(engine.inputs), phase_budget(engine)
+    rounding = 0.0 if engine.dac.ideal else 1.0 / (12.0 * engine.dac.levels() ** 2 * mean_square)
+    terms = {"activation rounding": rounding, "weight rounding": rounding}
+    misread, noise = misread_variance(engine), sum(phases.values()) or 1.0
+    terms |= {f"residues misread for {origin}": misread * share / noise for origin, share in phases.items()}
+    total, square = sum(terms.values()) or 1.0, engine.typical_signal_electrons() ** 2
+    rows = [NoiseTerm(origin, value * square, value / total) for origin, value in terms.items() if value > 0]
     return sorted(rows, key=lambda row: -row.variance_electrons2)
+
+
+def phase_budget(engine: "ResidueEngine") -> dict[str, float]:
+    """Variance of what is rounded to a residue of the largest modulus, by origin [levels^2]; half a level misreads."""
+    signal, local = (float(light) for light in engine.electrons_per_path())
+    largest, readout = engine.encoding.all_moduli()[0], engine.readout
+    variances = {
+        "shot noise of the signal": readout.shot_noise / (2.0 * local),
+        "shot noise of the local oscillator": readout.shot_noise / (2.0 * signal),
+        "the receivers": float(engine.readout_variance()) / signal / local,
+        "phase errors of the segments": float(engine.core.phase_variance(engine.encoding.residue_bits)),
+        "phase offsets of the paths": float(readout.offset_variance(engine.operating_point)),
+    }
+    levels = {origin: float(levels_variance(variance, largest)) for origin, variance in variances.items()}
+    return levels | {"ADC noise beyond rounding": float(engine.converter_variance(largest))}
+
+
+def misread_variance(engine: "ResidueEngine") -> float:
+    """Mean square error of typical products from misread residues, over the mean square of the products.
+
+    Summed over every way in which up to three residues are read one level too high or too low, with its probability
+    and what `decode` makes of it. Left out: more of them, and steps of more than one level.
+    """
+    encoding, offset = engine.encoding, float(engine.readout.offset_variance(engine.operating_point))
+    moduli, levels = encoding.all_moduli(), engine.dac.levels()
+    variances = [float(engine.level_variance(m)) + float(levels_variance(offset, m)) for m in moduli]
+    probabilities = [float(misread_probability(math.sqrt(variance))) for variance in variances]
+    patterns = np.zeros((0, encoding.cores), int)
+    for count in range(1, min(3, encoding.cores) + 1):
+        for chosen in itertools.combinations(range(encoding.cores), count):
+            steps = np.zeros((2**count, encoding.cores), int)
+            steps[:, chosen] = list(itertools.product((-1, 1), repeat=count))
+            patterns = np.concatenate([patterns, steps])
+    # A product of 1 tells a result that was put right from one that was erased.
+    read = jnp.asarray(np.mod(1 + patterns, moduli).T, jnp.int32)
+    largest = largest_sum(engine.inputs, engine.dac.bits)
+    number = np.asarray(decode(read, moduli, encoding.moduli, largest, encoding.erases), float)
+    product = engine.inputs * operands.mean_square(engine.inputs) ** 2 * levels**4
+    squares = np.where(number == 0, 1.0, (number - 1.0) ** 2 / product)
+    happens = np.where(patterns == 0, 1.0 - np.array(probabilities), np.array(probabilities) / 2.0).prod(axis=1)
+    return float(happens @ squares)
 
 
 def count(engine: "ResidueEngine", contraction: Contraction) -> Tally:

@@ -251,7 +251,7 @@ class ResidueEngine(TiledEngine):
         return levels_variance(self.phase_variance(), modulus) + self.converter_variance(modulus)
 
     def typical_signal_electrons(self) -> float:
-        """Rms of one quadrature over all phases, sqrt(n_s n_l / 2) [electrons]: not a sum of products."""
+        """Rms of one quadrature over all phases, sqrt(n_s n_l / 2) [electrons]; stands for the rms of a product."""
         signal, local = self.electrons_per_path()
         return math.sqrt(float(signal) * float(local) / 2.0)
 

@@ -15,7 +15,8 @@ from experiments.accuracy_sweep_request import STATIC_NUMBERS
 from experiments.accuracy_sweep_rows import shared_calls
 from experiments.errors import RequestError
 from experiments.sweepable import Failed, Point, Row
-from photonics.catalogue import build_engine, engine_names, read_engine_file
+from photonics.catalogue import build_engine, read_engine_file
+from tests.photonics.family_engines import FREE_SPACE
 
 # Two windows, and no crosstalk because its pre-distortion is slow to compile.
 ENGINE_SET = ("optics.crosstalk=false",)
@@ -203,7 +204,7 @@ def test_groups_hold_everything_that_compiles_anew(sweep):
     assert len({group(point) for point in (*others, *same)}) == len(others) + 1
 
 
-@pytest.mark.parametrize("name", engine_names())
+@pytest.mark.parametrize("name", FREE_SPACE)
 def test_static_numbers_are_those_that_engines_have(name):
     file = read_engine_file(name)
     structure = jax.tree.structure(build_engine(file))

@@ -6,8 +6,8 @@ import pytest
 
 from photonics import load_engine
 from photonics.budgets import link_budget, parameters, unit_of
-from photonics.catalogue import engine_names
 from photonics.schema import RECEIVER_KIND, ROWS
+from tests.photonics.family_engines import FREE_SPACE
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def engine():
 # The light -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", engine_names())
+@pytest.mark.parametrize("name", FREE_SPACE)
 def test_the_link_ends_at_the_electrons_of_one_path(name):
     engine = load_engine(name)
     steps = link_budget(engine)
@@ -41,7 +41,7 @@ def test_every_step_loses_what_its_stage_says(engine):
 # The values ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", engine_names())
+@pytest.mark.parametrize("name", FREE_SPACE)
 def test_every_value_has_the_unit_of_the_catalogue_and_a_meaning(name):
     engine = load_engine(name)
     rows = {row.path: row for row in parameters(engine)}

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from photonics import load_engine, operands
-from photonics.catalogue import engine_names
 from photonics.free_space import FreeSpaceEngine
 from photonics.noise_budget import noise_budget, typical_signal_electrons
+from tests.photonics.family_engines import FREE_SPACE
 
 SIZE = 256
 
@@ -131,7 +131,7 @@ def test_the_whole_budget_of_the_catalogue_engine(operands_of_a_full_tile, engin
     assert wrong / total > 1.3  # the comparison can fail
 
 
-@pytest.mark.parametrize("name", engine_names())
+@pytest.mark.parametrize("name", FREE_SPACE)
 def test_shares_sum_to_one_in_order(name):
     terms = load_engine(name).noise_budget()
     variances = [term.variance_electrons2 for term in terms]

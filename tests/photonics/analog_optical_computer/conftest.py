@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
 import pytest
 
 import photonics
+from photonics.analog_optical_computer import pattern
 from photonics.analog_optical_computer.engine import AnalogOpticalComputerEngine
 
 GOLDEN = Path(__file__).parents[3] / "experiments" / "validation_data" / "aoc-golden.json"
@@ -54,6 +56,12 @@ def _loaded(name: str, integrating: bool) -> AnalogOpticalComputerEngine:
     capacitor = {"capacitance_f": 1e-14, "reset_v": 0.1, "amplifier_power_w": 3e-4, "output_swing_v": 0.4}
     overrides = ["receiver.kind=integrating", *(f"receiver.{key}={value}" for key, value in capacitor.items())]
     return photonics.load_engine(name, overrides if integrating else ())  # pyright: ignore[reportReturnType]
+
+
+@pytest.fixture(scope="session")
+def drawn() -> Callable[..., pattern.Pattern]:
+    """`pattern.drawn(engine, shape, instance)`, compiled."""
+    return jax.jit(pattern.drawn, static_argnums=1)
 
 
 @pytest.fixture(scope="session")

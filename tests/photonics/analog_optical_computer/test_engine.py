@@ -1,5 +1,7 @@
 """The whole engine: exact without imperfections, one law on both paths, gradients, draws, instances, energy."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,12 +13,12 @@ from photonics.work import Contraction, Work
 from tests.photonics.agreement import largest_z, z_of_means, z_of_variances
 
 
-def _operands(k, n, m=3):
+def _operands(k=24, n=8, m=4):
     x = jax.random.normal(jax.random.key(1), (m, k))
     return x, jax.random.normal(jax.random.key(2), (k, n))
 
 
-@pytest.mark.parametrize(("k", "n"), [(12, 8), (7, 5), (30, 19)])
+@pytest.mark.parametrize(("k", "n"), [(7, 5), (30, 19)])
 def test_ideal_limit_is_exact(bare, k, n):
     x, w = _operands(k, n)
     y = bare().matmul(jax.random.key(0), x, w)
@@ -45,8 +47,9 @@ def test_ideal_limit_is_exact(bare, k, n):
     ],
     ids=lambda change: next(iter(change)),
 )
+@pytest.mark.usefixtures("uncompiled")
 def test_every_imperfection_costs_accuracy(bare, change):
-    x, w = _operands(24, 8)
+    x, w = _operands(12, 8)
     error = bare(change).matmul(jax.random.key(0), x, w) - x @ w
     # Float32 leaves 1e-6 of the signal, see the ideal limit.
     assert jnp.sqrt(jnp.mean(error**2)) > 1e-3 * jnp.sqrt(jnp.mean((x @ w) ** 2))
@@ -115,7 +118,7 @@ def test_variance_is_that_of_the_law(small):
 
 def test_gradients_are_finite_and_reach_everything(small):
     engine = small()
-    x, w = _operands(20, 9)
+    x, w = _operands()
 
     def loss(x, w, power_w):
         return jnp.sum(engine.at(laser_power_w=power_w).matmul(jax.random.key(7), x, w) ** 2)
@@ -125,47 +128,25 @@ def test_gradients_are_finite_and_reach_everything(small):
         assert np.all(np.isfinite(gradient)) and np.all(np.asarray(gradient) != 0.0)
 
 
-def test_gradient_of_the_ideal_product_is_that_of_a_product(bare):
-    engine = bare()
-    x, w = _operands(12, 8)
-    ours = jax.grad(lambda w: jnp.sum(jnp.sin(engine.matmul(jax.random.key(8), x, w))))(w)
-    theirs = jax.grad(lambda w: jnp.sum(jnp.sin(x @ w)))(w)
-    np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
-
-
 def test_draws_belong_to_tokens(small):
     engine, key = small(), jax.random.key(9)
-    x, w = _operands(24, 8, 6)
+    x, w = _operands()
     panel = engine.load_panel(w)
     whole = engine.matmul(key, x, panel)
     np.testing.assert_array_equal(whole, engine.matmul(key, x, panel))
     # Isolated codes may flip by one where float32 sums differ with the shape.
-    close = np.isclose(whole[:4], engine.matmul(key, x[:4], panel), atol=1e-5)
+    close = np.isclose(whole[:3], engine.matmul(key, x[:3], panel), atol=1e-5)
     assert close.mean() > 0.95
     assert not np.allclose(whole, engine.matmul(jax.random.key(10), x, panel))
 
 
 def test_instances_differ_and_repeat(small):
     engine = small()
-    _, w = _operands(12, 8)
+    _, w = _operands()
     one, again, other = (engine.load_panel(w, instance=number) for number in (1, 1, 2))
     np.testing.assert_array_equal(one.values["plus"], again.values["plus"])
     correlation = np.corrcoef(np.ravel(one.values["plus"]), np.ravel(other.values["plus"]))[0, 1]
     assert correlation < 0.999
-
-
-def test_light_power_does_not_compile_again(small):
-    engine, traces = small(), []
-    x, w = _operands(12, 8)
-
-    @jax.jit
-    def product(engine, x):
-        traces.append(None)
-        return engine.matmul(jax.random.key(0), x, w)
-
-    for power_w in (1e-4, 1e-3, 1e-2):
-        product(engine.at(laser_power_w=power_w), x)
-    assert len(traces) == 1
 
 
 def test_outputs_beyond_a_panel_stand_on_the_next(small):
@@ -180,7 +161,7 @@ def test_outputs_beyond_a_panel_stand_on_the_next(small):
 
 def test_full_scale_is_one_for_a_panel_and_needs_no_sample(small):
     engine = small({"output.full_scale_sigmas": 3.0})
-    x, w = _operands(24, 8)
+    x, w = _operands()
     panel = engine.load_panel(w)
     assert np.all(panel.full_scale == panel.full_scale[:, :1])
     np.testing.assert_array_equal(panel.full_scale, engine.load_panel(w, sample=x).full_scale)
@@ -239,10 +220,28 @@ def test_patterns_of_the_budget_are_those_of_products(small):
 
 
 @pytest.mark.parametrize("name", ["aoc-2025", "aoc-2025-calibrated", "aoc-projected"])
-def test_catalogue_engines_explain_themselves(name):
-    engine = photonics.load_engine(name)
-    explained = engine.explain()
-    assert explained.link[0].power_w == pytest.approx(float(engine.operating_point.laser_power_w))
-    path = explained.link[-1].power_w * float(engine.electrons_per_joule()) / float(engine.operating_point.symbol_rate_hz)
-    assert path == pytest.approx(float(engine.electrons_per_path()), rel=1e-5)
-    assert sum(explained.power_w.values()) > 0.0
+def test_link_budget_ends_with_the_light_of_one_path(name):
+    engine: Any = photonics.load_engine(name)
+    link, at = engine.link_budget(), engine.operating_point
+    assert link[0].power_w == pytest.approx(float(at.laser_power_w))
+    electrons = link[-1].power_w * float(engine.electrons_per_joule()) / float(at.symbol_rate_hz)
+    assert electrons == pytest.approx(float(engine.electrons_per_path()), rel=1e-5)
+
+
+def test_calibration_leaves_less_error():
+    """Static errors of the budget, over the variance of the signal."""
+    moving = ("shot", "receivers", "ADC", "activation", "weight")
+    left = {}
+    for name in ("aoc-2025", "aoc-2025-calibrated"):
+        engine = photonics.load_engine(name)
+        static = sum(t.variance_electrons2 for t in engine.noise_budget() if not t.origin.startswith(moving))
+        left[name] = static / engine.typical_signal_electrons() ** 2
+    assert left["aoc-2025-calibrated"] < 0.01 * left["aoc-2025"]
+
+
+def test_removals_leave_nothing(small):
+    engine = small().at(laser_power_w=1e6)
+    for _, changes in engine.removals():
+        engine = engine.replace(**changes)
+    x, w = _operands(12, 8)
+    np.testing.assert_allclose(engine.matmul(jax.random.key(0), x, w), x @ w, atol=1e-3)

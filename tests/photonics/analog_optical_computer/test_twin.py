@@ -15,7 +15,10 @@ TOLERANCE_V = 1e-6
 
 def _operands(golden):
     weights = jnp.asarray(golden["weight_codes"], jnp.float32) * golden["weight_step"]
-    drives = {"random": jnp.asarray(golden["random_drive_v"], jnp.float32), "one_hot": jnp.eye(48) * golden["one_hot_v"]}
+    drives = {
+        "random": jnp.asarray(golden["random_drive_v"], jnp.float32),
+        "one_hot": jnp.eye(48) * golden["one_hot_v"],
+    }
     return weights, drives | {"random_as_shipped": drives["random"]}
 
 
@@ -58,36 +61,33 @@ def test_constants_that_lack_a_name_are_refused(golden):
         constants(values)
 
 
-def _of_instance(engine, shape) -> Constants:
-    """The constants that the engine draws for its first instance, as those of the twin."""
-    drawn, source = pattern.drawn(engine, (1, *shape), 0), engine.source
-    rails = (
-        pattern.Rail(
-            rail.efficiency[0, :, 0],
-            *(value[0, 0] for value in rail[1:6]),
-            rail.to_earlier[0, 0],
-            rail.to_later[0, 0],
-        )
-        for rail in (drawn.plus, drawn.minus)
-    )
-    leds = (
-        tuple(getattr(source, f"{rail}_{name}") for name in ("cubic", "quadratic", "linear", "offset"))
-        for rail in ("plus", "minus")
-    )
-    nothing = jnp.zeros(shape[1])
-    return Constants(*rails, *leds, nothing, nothing, nothing, 1.0)  # pyright: ignore[reportArgumentType]
+def _first(rail: pattern.Rail) -> dict[str, jax.Array]:
+    """The constants of the first panel, without the axes of tiles and rows."""
+    own = {name: jnp.asarray(value)[0, 0] for name, value in rail._asdict().items() if name != "efficiency"}
+    return own | {"efficiency": jnp.asarray(rail.efficiency)[0, :, 0]}
 
 
-def test_the_engine_takes_the_same_steps(small):
+def _of_instance(engine, machine: pattern.Pattern, outputs: int) -> Constants:
+    """The constants that an engine draws, as those of the twin."""
+    source = engine.source
+    plus, minus = (rail._replace(**_first(rail)) for rail in (machine.plus, machine.minus))
+    plus_led = source.plus_cubic, source.plus_quadratic, source.plus_linear, source.plus_offset
+    minus_led = source.minus_cubic, source.minus_quadratic, source.minus_linear, source.minus_offset
+    nothing = jnp.zeros(outputs)
+    return Constants(plus, minus, plus_led, minus_led, nothing, nothing, nothing, 1.0)
+
+
+def test_the_engine_takes_the_same_steps(small, drawn):
     """Its mean, before the electronics behind the receivers, is the twin's with the constants of its instance."""
     engine = small({"source.count": 8, "dac.ideal": True, "panel.ideal": True, "output.full_scale_sigmas": 4.0})
     w = jax.random.normal(jax.random.key(1), (8, 8))
     drive = jax.random.uniform(jax.random.key(2), (5, 8), minval=-1.0, maxval=1.0)
-    panel = engine.load_panel(w)
-    tile = panel.of_tile(0)
+    tile = engine.load_panel(w).of_tile(0)
     plus, minus = engine.source.emitted(drive)
     mean = law.received(engine, plus @ tile["plus"], minus @ tile["minus"], tile, jnp.zeros((5, 8)))
-    rails = matrix_operation(_of_instance(engine, (8, 8)), drive * engine.source.full_drive_v, w)
+    rails = matrix_operation(
+        _of_instance(engine, drawn(engine, (1, 8, 8), 0), 8), drive * engine.source.full_drive_v, w
+    )
     largest, unit = jnp.max(jnp.abs(w)), engine.source.full_unit() * engine.unit()
     np.testing.assert_allclose(mean, (rails[0] - rails[1]) / largest / unit, rtol=1e-4, atol=2e-5)
 

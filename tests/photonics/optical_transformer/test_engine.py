@@ -26,8 +26,7 @@ def test_the_ideal_limit_is_exact(bare, signs):
     np.testing.assert_allclose(engine.matmul_reference(jax.random.key(0), X, W), X @ W, atol=2e-5)
 
 
-@pytest.mark.parametrize("signs", SIGNS)
-@pytest.mark.parametrize("sampled", [False, True])
+@pytest.mark.parametrize(("signs", "sampled"), [("rails", False), ("rails", True), ("passes", True)])
 def test_both_paths_have_one_mean_and_one_variance(small, signs, sampled):
     engine, copies = small({**LOUD, "encoding.signs": signs}), 4000
     sample = X if sampled else None

@@ -39,14 +39,14 @@ def test_typical_electrons_are_those_that_detectors_count(bare):
     assert counted == pytest.approx(expected * mean / scale, rel=0.02)
 
 
-@pytest.mark.parametrize("width", [32, 128, 512])
+@pytest.mark.parametrize("width", [32, 256])
 @pytest.mark.parametrize("electrons", [400.0, 4e4])
 def test_error_of_non_negative_operands_depends_on_the_product_alone(bare, width, electrons):
     found = _error(bare, width, electrons, lambda key, shape: jax.random.uniform(key, shape))
     assert found == pytest.approx(photon_budget.error_of_non_negative(electrons), rel=0.08)
 
 
-@pytest.mark.parametrize("width", [32, 128, 512])
+@pytest.mark.parametrize("width", [32, 256])
 @pytest.mark.parametrize("per_mac", [4.0, 100.0])
 def test_error_of_zero_mean_operands_depends_on_the_multiply_accumulate_alone(bare, width, per_mac):
     found = _error(bare, width, per_mac * width, jax.random.normal)
