@@ -6,10 +6,6 @@ from jax import Array
 
 from photonics.gradients import largest_magnitude
 
-# bfloat16 keeps 8 significant bits: the next number above is at most this share away.
-_STEP = 2.0**-7
-
-
 def block_scale(value: Array, axis: int) -> Array:
     """Scale of each vector along `axis`, which is kept with length 1: max |value| in bfloat16, 1 where all is 0.
 
@@ -19,9 +15,9 @@ def block_scale(value: Array, axis: int) -> Array:
     state the format; the direction of rounding is ours.
     """
     largest = largest_magnitude(value, axis)
-    nearest = largest.astype(jnp.bfloat16).astype(jnp.float32)
-    above = (largest * (1.0 + _STEP)).astype(jnp.bfloat16).astype(jnp.float32)
-    scale = jnp.where(nearest < largest, above, nearest)
+    nearest = largest.astype(jnp.bfloat16)
+    above = jnp.nextafter(nearest, jnp.asarray(jnp.inf, jnp.bfloat16))
+    scale = jnp.where(nearest.astype(jnp.float32) < largest, above, nearest).astype(jnp.float32)
     # A factor without gradient, because the gradient is that of the maximum.
     rounding = jax.lax.stop_gradient(scale / jnp.where(largest > 0, largest, 1.0))
     return jnp.where(largest > 0, largest * rounding, 1.0)

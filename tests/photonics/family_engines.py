@@ -121,7 +121,7 @@ _FAN_IN = {
     "optical-transformer": "panel.inputs",
 }
 # Light at which draws are felt behind every converter, over that of the small engine.
-_DIM = {"residue": 2e-3}
+_DIM = {"residue": 4e-3}
 
 
 @functools.cache

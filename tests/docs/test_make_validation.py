@@ -1,0 +1,84 @@
+"""The page of published machines says of each case what the file of cases says, and some values are computed again."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from experiments.validate import computed_values
+from experiments.validate_cases import SHIPPED, read_cases
+from experiments.validate_output import shown
+from experiments.validate_request import engines_of
+
+_SCRIPT = Path(__file__).parents[2] / "docs" / "make_validation.py"
+# Values of milliseconds, from several rooms and families.
+_COMPUTED_AGAIN = ("O3-thermal", "O15-engines-2048", "O9-power-4bit", "O12-modelled-power", "O21-albireo-tia")
+_RUN_AGAIN = "run: python docs/make_validation.py"
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("make_validation", _SCRIPT)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def cases():
+    return {case.id: case for case in read_cases(SHIPPED)[0]}
+
+
+@pytest.fixture(scope="module")
+def lines(script):
+    return script.PAGE.read_text("utf-8").splitlines()
+
+
+def entry(case, simulated=None, passed=None):
+    return {"id": case.id, "simulated": simulated, "pass": passed, "reason": "no data", "error": ""}
+
+
+def row_of(script, lines, case) -> list[str]:
+    start = f"| **{case.id}** "
+    (line,) = (line for line in lines if line.startswith(start))
+    return [cell.strip() for cell in line.replace("\\|", "\0").strip("| ").split(" | ")]
+
+
+def test_every_case_stands_on_the_page_as_in_the_file(script, cases, lines):
+    for case in cases.values():
+        expected = script.cells(case, entry(case))
+        row = row_of(script, lines, case)
+        for place in (0, 1, 2, 7, 8):
+            assert row[place].replace("\0", "|") == expected[place], _RUN_AGAIN
+        assert row[3].count("<br>") == row[4].count("<br>") == row[5].count("<br>")
+
+
+@pytest.mark.parametrize("name", _COMPUTED_AGAIN)
+def test_values_are_computed_again(script, cases, lines, name):
+    case = cases[name]
+    (value,) = computed_values(case, engines_of(case), None)
+    assert row_of(script, lines, case)[4] == shown(value, case.unit), _RUN_AGAIN
+
+
+def test_misses_are_named_with_their_reason(script, cases, lines):
+    failed = [case for case in cases.values() if row_of(script, lines, case)[6].startswith("**fails**")]
+    start = lines.index("## Misses")
+    misses = "\n".join(lines[start:])
+    for case in failed:
+        assert case.why, f"{case.id} fails and does not say why"
+        assert f"- **{case.id}**" in misses and case.why in misses
+    # A reason without a miss would be a case that has been mended since.
+    assert {case.id for case in cases.values() if case.why} == {case.id for case in failed}
+
+
+def test_a_page_is_made_of_passes_misses_and_what_was_skipped(script, cases):
+    chosen = tuple(cases[name] for name in ("O12-modelled-power", "O3-thermal", "O2-mnist"))
+    entries = [entry(chosen[0], 8.0, False), entry(chosen[1], 3.1e-15, True), entry(chosen[2])]
+    result = {"cases": entries, "summary": {"cases": 3, "passed": 1, "failed": 1, "skipped": 1}}
+    text = script.page(result, chosen, "Computed now.")
+    assert "1 of 3 cases pass, 1 fail, 1 were skipped. Computed now." in text
+    assert "8 TOPS/W for 330 TOPS/W, a ratio of 0.02424." in text
+    assert "- **O2-mnist** no data" in text
+    with pytest.raises(ValueError, match="the run lacks O3-thermal"):
+        script.page({**result, "cases": entries[:1]}, chosen[:2], "")
