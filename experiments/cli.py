@@ -25,9 +25,10 @@ from experiments.errors import RequestError, Stopped
 from experiments.generate_config import GenerateConfig
 from experiments.plot_config import PlotConfig
 from experiments.sweep_config import SweepConfig
+from experiments.validate_config import ValidateConfig
 from experiments.xla_flags import use_full_vectors
 
-_Config = AccuracyConfig | EnginesConfig | GenerateConfig | BenchConfig | SweepConfig | PlotConfig
+_Config = AccuracyConfig | EnginesConfig | GenerateConfig | BenchConfig | SweepConfig | PlotConfig | ValidateConfig
 _CONFIGS: dict[str, type[_Config]] = {
     "accuracy": AccuracyConfig,
     "engines": EnginesConfig,
@@ -35,17 +36,19 @@ _CONFIGS: dict[str, type[_Config]] = {
     "bench": BenchConfig,
     "sweep": SweepConfig,
     "plot": PlotConfig,
+    "validate": ValidateConfig,
 }
 # Arguments that are given by place, not by name.
 _BY_PLACE = {"engines": "name", "sweep": "experiment", "plot": "run"}
 # Options that take several values, given at once or one by one.
 _SEVERAL = {
-    "accuracy": {"--set", "--digital", "--laser-power-w"},
+    "accuracy": {"--set", "--digital", "--dynamic", "--laser-power-w"},
     "engines": {"--set"},
     "generate": {"--set", "--digital"},
     "bench": {"--set", "--shapes"},
     "sweep": {"--set"},
     "plot": set(),
+    "validate": set(),
 }
 _DESCRIPTION = (
     "What does it take to run transformer inference with light? "
@@ -59,6 +62,7 @@ _Command = (
     | Annotated[BenchConfig, tyro.conf.subcommand(name="bench")]
     | Annotated[SweepConfig, tyro.conf.subcommand(name="sweep")]
     | Annotated[PlotConfig, tyro.conf.subcommand(name="plot")]
+    | Annotated[ValidateConfig, tyro.conf.subcommand(name="validate")]
 )
 
 
@@ -108,6 +112,8 @@ def _run(config: _Config, argv: list[str]) -> int:
         return 0
     if isinstance(config, SweepConfig):
         return _sweep(config, argv)
+    if isinstance(config, ValidateConfig):
+        return _validate(config, argv)
     if isinstance(config, AccuracyConfig):
         print(_accuracy(config, argv))
     elif isinstance(config, GenerateConfig):
@@ -163,6 +169,25 @@ def _sweep(config: SweepConfig, argv: list[str]) -> int:
     print(outcome.path)
     if outcome.failed:
         print(f"exalight: {one_line(outcome.failures)}", file=sys.stderr)
+    return 1 if outcome.failed else 0
+
+
+def _validate(config: ValidateConfig, argv: list[str]) -> int:
+    if config.list:
+        from experiments.validate_config import check_options
+        from experiments.validate_list import print_list
+        from experiments.validate_request import listed_cases
+
+        check_options(config)
+        print_list(listed_cases(config)[0])
+        return 0
+    from experiments.validate_request import check_request
+
+    request = check_request(config)
+    from experiments.validate import run_validate
+
+    outcome = run_validate(request, argv)
+    print(outcome.path)
     return 1 if outcome.failed else 0
 
 
@@ -222,8 +247,10 @@ def _check_names(argv: list[str]) -> None:
 
 
 def _options(command: str) -> list[str]:
-    fields = dataclasses.fields(_CONFIGS[command])
-    return [f"--{field.name.replace('_', '-')}" for field in fields if field.name != _BY_PLACE.get(command)]
+    fields = [field for field in dataclasses.fields(_CONFIGS[command]) if field.name != _BY_PLACE.get(command)]
+    # A switch that is on by default is turned off by its name with "no-" before it.
+    turned_off = [f"--no-{field.name.replace('_', '-')}" for field in fields if field.default is True]
+    return [*(f"--{field.name.replace('_', '-')}" for field in fields), *turned_off]
 
 
 def _nearest(name: str, known: Sequence[str] | dict[str, type]) -> str:

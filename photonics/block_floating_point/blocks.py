@@ -1,10 +1,10 @@
 """Block scales: one number in bfloat16 for every vector of a tile."""
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
-from photonics.gradients import largest_magnitude
+from photonics.gradients import largest_magnitude, straight_through
+
 
 def block_scale(value: Array, axis: int) -> Array:
     """Scale of each vector along `axis`, which is kept with length 1: max |value| in bfloat16, 1 where all is 0.
@@ -18,6 +18,4 @@ def block_scale(value: Array, axis: int) -> Array:
     nearest = largest.astype(jnp.bfloat16)
     above = jnp.nextafter(nearest, jnp.asarray(jnp.inf, jnp.bfloat16))
     scale = jnp.where(nearest.astype(jnp.float32) < largest, above, nearest).astype(jnp.float32)
-    # A factor without gradient, because the gradient is that of the maximum.
-    rounding = jax.lax.stop_gradient(scale / jnp.where(largest > 0, largest, 1.0))
-    return jnp.where(largest > 0, largest * rounding, 1.0)
+    return jnp.where(largest > 0, straight_through(largest, scale), 1.0)

@@ -1,8 +1,8 @@
 """What a better value of each leaf costs: the ruler of the tests that nothing which buys accuracy is free.
 
 Noise is the mean squared error of a product with the draws held fixed; a leaf that no noise depends on leaves it
-exactly as it was. Energy is that of one symbol, all parts of `power_budget` over the symbol rate. A price below a share of what
-the same relative change of the laser power costs is none: more light draws photocurrent, which is no payment for it.
+exactly as it was. Energy is that of one symbol, all parts of `power_budget` over the symbol rate. A price below a share
+of what the same relative change of the laser power costs is none: more light draws photocurrent, no payment for it.
 """
 
 from collections.abc import Callable
