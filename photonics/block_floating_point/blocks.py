@@ -1,5 +1,6 @@
 """Block scales: one number in bfloat16 for every vector of a tile."""
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -15,7 +16,7 @@ def block_scale(value: Array, axis: int) -> Array:
     state the format; the direction of rounding is ours.
     """
     largest = largest_magnitude(value, axis)
-    nearest = largest.astype(jnp.bfloat16)
+    nearest = jax.lax.stop_gradient(largest).astype(jnp.bfloat16)
     above = jnp.nextafter(nearest, jnp.asarray(jnp.inf, jnp.bfloat16))
     scale = jnp.where(nearest.astype(jnp.float32) < largest, above, nearest).astype(jnp.float32)
     return jnp.where(largest > 0, straight_through(largest, scale), 1.0)
