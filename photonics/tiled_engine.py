@@ -15,13 +15,16 @@ import numpy as np
 from jax import Array
 
 from photonics import tiled_explanation
+from photonics.budgets import LinkStep
 from photonics.draws import stream
 from photonics.engine import Engine
 from photonics.fixed_pattern import Instance
 from photonics.loaded_panel import split_rows
 from photonics.loaded_tiles import Encoded, LoadedTiles, no_tiles
 from photonics.rotation import rotate, rotate_weights
+from photonics.stage import Scalar
 from photonics.transmissions import tiling
+from photonics.units import db_from_ratio
 
 if TYPE_CHECKING:
     from photonics.explanation import Explanation
@@ -68,6 +71,10 @@ class TiledEngine(Engine):
         """Photoelectrons on all detectors for drives (m, rows), shape ()."""
         raise NotImplementedError
 
+    def way_of_light(self) -> tuple[str, Sequence[tuple[str, Scalar]]]:
+        """Name of one source, and what each step from there to one detector is called and lets through, in order."""
+        raise NotImplementedError
+
     def typical_full_scale_electrons(self) -> float:
         """Half range of one converter for typical operands [electrons of the signal]."""
         raise NotImplementedError
@@ -103,6 +110,18 @@ class TiledEngine(Engine):
             code = np.asarray(self.convert(jnp.asarray(analog, jnp.float32), panel.full_scale[tile], own), np.float64)
             y += code * np.asarray(panel.scale[tile], np.float64) * scale[min(tile, len(scale) - 1)]
         return jnp.asarray(y.reshape(*x.shape[:-1], panel.n), x.dtype)
+
+    # What there is to know -----------------------------------------------------------------------------------------
+
+    def link_budget(self) -> list[LinkStep]:
+        """Where the light of one source at full drive goes, on its way to one detector: see `way_of_light`."""
+        source, way = self.way_of_light()
+        left_w = float(self.operating_point.laser_power_w)
+        steps = [LinkStep(source, 0.0, left_w)]
+        for name, passed in way:
+            left_w *= float(passed)
+            steps.append(LinkStep(name, -db_from_ratio(float(passed)), left_w))
+        return steps
 
     def explain(
         self,

@@ -1,7 +1,8 @@
 """Photodiodes on a chip: light comes in a waveguide, so their area does not follow from the etendue of the light."""
 
+from photonics.photons import dark_electrons, electrons_per_joule, photon_energy_j
 from photonics.stage import OperatingPoint, Scalar, stage, static
-from photonics.units import ELEMENTARY_CHARGE_C, LIGHT_SPEED_M_PER_S, PLANCK_J_S
+from photonics.units import ELEMENTARY_CHARGE_C
 
 
 @stage
@@ -31,13 +32,11 @@ class WaveguidePhotodetector:
 
     def electrons_per_joule(self) -> Scalar:
         """Photoelectrons per joule of light on a photodiode."""
-        # In units of 1e-19 J: the square of a photon energy, which the gradient divides by, would leave float32.
-        photon_energy_aj = (PLANCK_J_S * LIGHT_SPEED_M_PER_S * 1e19) / self.wavelength_m
-        return self.quantum_efficiency / photon_energy_aj * 1e19
+        return electrons_per_joule(self.quantum_efficiency, photon_energy_j(self.wavelength_m))
 
     def dark_electrons(self, at: OperatingPoint) -> Scalar:
         """Mean dark electrons of one photodiode in one symbol: I_d / (q f)."""
-        return (self.dark_current_a / ELEMENTARY_CHARGE_C) / at.symbol_rate_hz
+        return dark_electrons(self.dark_current_a, at)
 
     def power_w(self, received_power_w: Scalar, diodes: int) -> Scalar:
         """Bias power of all photodiodes together, `received_power_w` summed over them [W]."""

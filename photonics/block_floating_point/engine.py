@@ -13,7 +13,6 @@ from photonics.adc import Adc
 from photonics.block_floating_point.blocks import block_scale
 from photonics.block_floating_point.channels import Channels
 from photonics.block_floating_point.chip import TensorCore, WeightBank
-from photonics.budgets import LinkStep
 from photonics.dac import Dac
 from photonics.digital import DigitalBackEnd
 from photonics.draws import standard_normal, stream
@@ -24,11 +23,10 @@ from photonics.memory import Memory
 from photonics.noise_budget import NoiseTerm, ranked
 from photonics.products import float32_product
 from photonics.receiver import TransimpedanceReceiver
-from photonics.stage import OperatingPoint, Scalar, stage, static
+from photonics.stage import OperatingPoint, Scalar, number, stage, static
 from photonics.system import System
 from photonics.tally import Tally, count_tiles
 from photonics.tiled_engine import TiledEngine
-from photonics.units import db_from_ratio
 from photonics.waveguide_photodetector import WaveguidePhotodetector
 
 if TYPE_CHECKING:
@@ -213,17 +211,12 @@ class BlockFloatingPointEngine(TiledEngine):
         shot = light / path + dark / path / path if self.photodetector.shot_noise else jnp.zeros_like(light)
         return shot + readout / path / path
 
-    def link_budget(self) -> list[LinkStep]:
-        """One channel at full drive on its way to the photodiodes of one column."""
-        left_w = float(self.operating_point.laser_power_w)
-        steps = [LinkStep("one channel", 0.0, left_w)]
-        for name, passed in (
-            ("modulator, waveguides and weights", float(self.core.transmission)),
+    def way_of_light(self) -> tuple[str, Sequence[tuple[str, Scalar]]]:
+        """One channel at full drive, to the photodiodes of one column."""
+        return "one channel", (
+            ("modulator, waveguides and weights", self.core.transmission),
             (f"split to {self.outputs} columns", 1.0 / self.outputs),
-        ):
-            left_w *= passed
-            steps.append(LinkStep(name, -db_from_ratio(passed), left_w))
-        return steps
+        )
 
     def typical_signal_electrons(self) -> float:
         """Rms signal of one full column of typical operands [electrons]."""
@@ -269,9 +262,8 @@ class BlockFloatingPointEngine(TiledEngine):
 
     def count(self, contraction: "Contraction") -> Tally:
         """A comparison and a multiplication per activation and tile; a scale and the correction per conversion."""
-        ops = 1 + self.channels.correction_ops()
         # Every tile of the contraction scales its own part of the vector: still once per activation.
-        return count_tiles(contraction, self.inputs, self.outputs, conversion_ops=ops)
+        return count_tiles(contraction, self.inputs, self.outputs, tile_ops=1 + self.channels.correction_ops())
 
     def standing_power_w(self) -> dict[str, Scalar]:
         """Lasers, photodiodes, receivers, control and host [W]."""
@@ -290,9 +282,9 @@ class BlockFloatingPointEngine(TiledEngine):
     def event_energy_j(self, tally: Tally) -> dict[str, Scalar]:
         """Converters, digital operations, memory [J]."""
         return {
-            "dac": float(tally.drives) * self.dac.conversion_energy_j(self.dac.bits),
-            "adc": float(tally.conversions) * self.adc.conversion_energy_j(self.conversion_rate_hz()),
-            "digital": float(tally.digital_ops) * self.digital.op_energy_j,
+            "dac": float(tally.drives) * number(self.dac.conversion_energy_j(self.dac.bits)),
+            "adc": float(tally.conversions) * number(self.adc.conversion_energy_j(self.conversion_rate_hz())),
+            "digital": float(tally.digital_ops) * number(self.digital.op_energy_j),
             "memory": self.memory.traffic_energy_j(tally, self.dac.bits / 8),
         }
 

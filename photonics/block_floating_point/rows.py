@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from photonics.adc_front import check_front
+from photonics.effective_bits import check_effective_bits
 from photonics.families_schema import Family, shared
 from photonics.schema import Value, bool_row, choice_row, float_row, int_row
 
@@ -11,13 +11,7 @@ from photonics.schema import Value, bool_row, choice_row, float_row, int_row
 def check(values: Mapping[str, Value]) -> None:
     """Raise ValueError where values that are right one by one do not fit together."""
     number: Mapping[str, Any] = values
-    enob = number["adc.bits"] - number["adc.enob_loss"]
-    if enob < 1.0:
-        raise ValueError(
-            f"adc.enob_loss is {number['adc.enob_loss']:g} of adc.bits = {number['adc.bits']}; "
-            f"it should leave at least 1 effective bit, so be at most {number['adc.bits'] - 1}"
-        )
-    check_front(enob, number["operating_point.symbol_rate_hz"])
+    check_effective_bits(number, number["operating_point.symbol_rate_hz"])
     if values["receiver.filter"] != "integrate":
         raise ValueError("receiver.filter is one-pole; receivers of this family integrate, so it should be integrate")
 

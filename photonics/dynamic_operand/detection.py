@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from photonics.photons import dark_electrons, electrons_per_joule
 from photonics.stage import OperatingPoint, Scalar, Signal, stage, static
 from photonics.units import BOLTZMANN_J_PER_K, ELEMENTARY_CHARGE_C
 
@@ -43,12 +44,11 @@ class Detection:
 
     def electrons_per_joule(self, photon_energy_j: Scalar) -> Scalar:
         """Photoelectrons per joule of light on a photodiode."""
-        # In units of 1e-19 J: the square of a photon energy, which the gradient divides by, would leave float32.
-        return self.quantum_efficiency / (photon_energy_j * 1e19) * 1e19
+        return electrons_per_joule(self.quantum_efficiency, photon_energy_j)
 
     def dark_electrons(self, at: OperatingPoint, cores: int) -> Scalar:
         """Mean dark electrons of one symbol on all photodiodes of one amplifier, which `cores` units share."""
-        return _DIODES * cores * ((self.dark_current_a / ELEMENTARY_CHARGE_C) / at.symbol_rate_hz)
+        return _DIODES * cores * dark_electrons(self.dark_current_a, at)
 
     def readout_variance(self, at: OperatingPoint) -> Scalar:
         """Amplifier noise of one symbol [electrons^2]."""

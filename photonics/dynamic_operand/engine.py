@@ -22,22 +22,19 @@ from photonics.dynamic_operand.operand_noise import OperandNoise
 from photonics.dynamic_operand.sar_adc import SarAdc
 from photonics.dynamic_operand.tensor_core import TensorCore
 from photonics.fixed_pattern import Instance
-from photonics.gradients import gaussian_counts, largest_magnitude
+from photonics.gradients import gaussian_counts
 from photonics.loaded_tiles import Encoded
 from photonics.memory import Memory
 from photonics.ranging import Ranging
-from photonics.stage import OperatingPoint, Scalar, stage, static
+from photonics.scales import largest_scale
+from photonics.stage import OperatingPoint, Scalar, number, stage, static
 from photonics.system import System
-from photonics.tally import Tally
+from photonics.tally import Tally, count_streams
 from photonics.tiled_engine import TiledEngine
 
 if TYPE_CHECKING:
-    from photonics.budgets import LinkStep
     from photonics.noise_budget import NoiseTerm
     from photonics.work import Contraction
-
-# Comparison and multiplication of one activation for its scale.
-_OPS_PER_INPUT = 2
 
 
 @stage
@@ -134,12 +131,12 @@ class DynamicOperandEngine(TiledEngine):
     def encode(self, w: Array, instance: Instance) -> Encoded:
         """Codes of weights (tiles, rows, n), one scale for each output; there is nothing that an instance disturbs."""
         del instance
-        scale = _above_zero(largest_magnitude(largest_magnitude(w, 1), 0))
+        scale = largest_scale(w, 1, 0)
         return Encoded({"v": self.dac.drive(w / scale)}, jnp.broadcast_to(scale[:, 0], (w.shape[0], w.shape[2])), None)
 
     def activation_scale(self, x: Array) -> Array:
         """Largest activation of each token (1, m, 1) over all tiles (tiles, m, rows)."""
-        return _above_zero(largest_magnitude(largest_magnitude(x, 2), 0))
+        return largest_scale(x, 2, 0)
 
     def drive(self, normalised: Array) -> Array:
         """Signed drives of the activations; see `Dac.drive`."""
@@ -213,9 +210,9 @@ class DynamicOperandEngine(TiledEngine):
         """Light of one core that the published formula asks for, for so many bits or those of the ADC [W]."""
         return self.link.required_power_w(self.core, self.adc.bits if bits is None else bits)
 
-    def link_budget(self) -> list["LinkStep"]:
-        """Where the light of one core goes."""
-        return self.link.steps(float(self.operating_point.laser_power_w), self.core)
+    def way_of_light(self) -> tuple[str, Sequence[tuple[str, Scalar]]]:
+        """The laser of one core, to one unit; see `LaserLink.way`."""
+        return "laser of one core", self.link.way(self.core)
 
     def noise_budget(self) -> list["NoiseTerm"]:
         """See `photonics.dynamic_operand.origins`."""
@@ -246,30 +243,9 @@ class DynamicOperandEngine(TiledEngine):
         Activations are converted once for all tiles, weights once for the vectors of a symbol. Weights come from far
         memory once for each execution.
         """
-        k, n, core = contraction.k, contraction.n, self.core
-        if contraction.macs == 0:
-            return Tally()
-        runs = contraction.batch * contraction.count
-        vectors = contraction.m * runs
-        groups = math.ceil(contraction.m / core.columns) * runs
-        tiles_in, tiles_out = math.ceil(k / core.fan_in), math.ceil(n / core.outputs)
-        symbols = groups * tiles_out * tiles_in * core.symbols(math.ceil(k / tiles_in))
-        tiles = contraction.matrices * tiles_in * tiles_out
-        return Tally(
-            tiles=tiles,
-            busy_passes=symbols,
-            longest_passes=math.ceil(symbols / tiles),
-            drives=vectors * k * tiles_out,
-            weight_drives=groups * k * n,
-            conversions=vectors * n * tiles_in,
-            inputs=vectors * k * tiles_out,
-            outputs=vectors * n,
-            partial_sums=vectors * n * (tiles_in - 1),
-            digital_ops=vectors * (_OPS_PER_INPUT * k + n),
-            weights=runs * k * n,
-            weight_reads=groups * k * n,
-            macs=contraction.macs,
-        )
+        core = self.core
+        # Sums of tiles are the work of adders, which `parts` charges.
+        return count_streams(contraction, core.fan_in, core.outputs, core.columns, core.symbols, output_ops=1)
 
     def standing_power_w(self) -> dict[str, Scalar]:
         """What is on all the time: lasers, photodiodes, amplifiers, wavelength routers, buffers [W]."""
@@ -286,20 +262,15 @@ class DynamicOperandEngine(TiledEngine):
 
     def event_energy_j(self, tally: Tally) -> dict[str, Scalar]:
         """Converters and modulators of both operands, ADC, adders and digital operations, memory traffic [J]."""
-        drives, memory = float(tally.drives + tally.weight_drives), self.memory
-        near_byte = (
-            (tally.inputs + tally.weight_reads) * self.weight_byte()
-            + tally.outputs * memory.output_byte
-            + 2 * tally.partial_sums * memory.partial_byte
-        )
-        far_byte = tally.weights * self.weight_byte()
-        adders_j = float(tally.conversions) * self.parts.adder_energy_j
+        drives, memory, byte = float(tally.drives + tally.weight_drives), self.memory, self.weight_byte()
+        adders_j = float(tally.conversions) * number(self.parts.adder_energy_j)
+        fetched_j = float(tally.weights * byte) * number(memory.far_energy_j_per_byte)
         return {
-            "dac": drives * self.dac.conversion_energy_j(self.dac.bits),
-            "modulator": drives * self.parts.modulator_energy_j,
-            "adc": float(tally.conversions) * self.adc.conversion_energy_j(),
-            "digital": adders_j + float(tally.digital_ops) * self.digital.op_energy_j,
-            "memory": near_byte * memory.near_energy_j_per_byte + far_byte * memory.far_energy_j_per_byte,
+            "dac": drives * number(self.dac.conversion_energy_j(self.dac.bits)),
+            "modulator": drives * number(self.parts.modulator_energy_j),
+            "adc": float(tally.conversions) * number(self.adc.conversion_energy_j()),
+            "digital": adders_j + float(tally.digital_ops) * number(self.digital.op_energy_j),
+            "memory": memory.traffic_energy_j(tally, byte, byte) + fetched_j,
         }
 
     def weight_byte(self) -> float:
@@ -321,8 +292,3 @@ class DynamicOperandEngine(TiledEngine):
     def areas_m2(self) -> dict[str, float]:
         """Area of the chip by part [m^2]."""
         return self.area.areas_m2(self.core)
-
-
-def _above_zero(scale: Array) -> Array:
-    """A scale to divide by: where nothing is to be scaled, 1."""
-    return jnp.where(scale > 0, scale, 1.0)

@@ -1,9 +1,8 @@
 """The light of one core: what is lost on its way to a unit, what it draws, and how much the paper asks for."""
 
-from photonics.budgets import LinkStep
 from photonics.dynamic_operand.tensor_core import TensorCore
+from photonics.photons import photon_energy_j
 from photonics.stage import Scalar, stage
-from photonics.units import LIGHT_SPEED_M_PER_S, PLANCK_J_S, db_from_ratio
 
 # Each wavelength is taken out of the comb ahead of its modulator and put back behind it.
 _ROUTERS = 2
@@ -48,7 +47,7 @@ class LaserLink:
 
     def photon_energy_j(self) -> Scalar:
         """Energy of one photon: h c / lambda [J]."""
-        return PLANCK_J_S * LIGHT_SPEED_M_PER_S / self.wavelength_m
+        return photon_energy_j(self.wavelength_m)
 
     def transmission(self, core: TensorCore) -> Scalar:
         """Light on all units of a core over its light, lossless splitting left out: T."""
@@ -68,20 +67,15 @@ class LaserLink:
         """Electrical power of the lasers of all cores [W]; they are on whatever the operands are."""
         return core.cores * laser_power_w / self.wall_plug_efficiency
 
-    def steps(self, laser_power_w: float, core: TensorCore) -> list[LinkStep]:
-        """The light of one core on its way to one unit, one operand with all wavelengths."""
-        steps, left_w = [LinkStep("laser of one core", 0.0, laser_power_w)], laser_power_w
-        splitters = float(self.splitter_transmission)
-        unit = splitters * float(self.phase_shifter_transmission) * float(self.coupler_transmission)
-        for name, passed in (
+    def way(self, core: TensorCore) -> tuple[tuple[str, Scalar], ...]:
+        """The light of one core on its way to one unit, one operand with all wavelengths: each step, and what it passes."""
+        unit = self.splitter_transmission * self.phase_shifter_transmission * self.coupler_transmission
+        return (
             ("one of two operands", 0.5),
             (f"one of {core.rows} rows", 1.0 / core.rows),
-            ("modulator", float(self.modulator_transmission)),
-            ("two wavelength routers", float(self.router_transmission) ** _ROUTERS),
-            (f"{core.splitter_levels} levels of splitters", splitters**core.splitter_levels),
+            ("modulator", self.modulator_transmission),
+            ("two wavelength routers", self.router_transmission**_ROUTERS),
+            (f"{core.splitter_levels} levels of splitters", self.splitter_transmission**core.splitter_levels),
             (f"shared by {core.columns} units", 1.0 / core.columns),
             ("splitter, phase shifter and coupler of the unit", unit),
-        ):
-            left_w *= passed
-            steps.append(LinkStep(name, -db_from_ratio(passed), left_w))
-        return steps
+        )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from photonics import operands
-from photonics.noise_budget import NoiseTerm
+from photonics.noise_budget import NoiseTerm, ranked
 
 if TYPE_CHECKING:
     from photonics.dynamic_operand.engine import DynamicOperandEngine
@@ -41,6 +41,4 @@ def noise_budget(engine: "DynamicOperandEngine") -> list[NoiseTerm]:
         origins["rounding of the operands"] = gain**2 * 2 * terms * q / (12 * engine.dac.levels() ** 2)
     if not engine.adc.ideal:
         origins["rounding of the outputs"] = (engine.typical_full_scale_electrons() / engine.adc.levels()) ** 2 / 12
-    total = sum(origins.values()) or 1.0
-    rows = [NoiseTerm(origin, variance, variance / total) for origin, variance in origins.items() if variance > 0]
-    return sorted(rows, key=lambda row: -row.variance_electrons2)
+    return ranked(origins)

@@ -1,12 +1,11 @@
 """What happens on a homodyne engine, counted, and what that and its standing power cost."""
 
-import math
 from typing import TYPE_CHECKING
 
 from photonics import operands
 from photonics.rotation import rotation_additions
 from photonics.stage import Scalar, number
-from photonics.tally import Tally
+from photonics.tally import Tally, count_streams
 from photonics.work import Contraction
 
 if TYPE_CHECKING:
@@ -14,43 +13,18 @@ if TYPE_CHECKING:
 
 
 def count(engine: "HomodyneEngine", contraction: Contraction) -> Tally:
-    """How often things happen for all matrices of one record.
-
-    Vectors of one execution are shown `rows` at a time, each group with the whole matrix; those of different executions
-    (the steps of a decoder) cannot stand side by side. A group that is not full takes as many symbols as a full one.
-
-        symbols        executions groups R tiles_in rows_of_a_tile tiles_out      per matrix
-        drives         vectors k tiles_out R        weight drives    executions groups k n R
-        conversions    vectors n tiles_in R
-    """
-    k, n = contraction.k, contraction.n
-    if contraction.macs == 0:
-        return Tally()
-    array, repetitions = engine.array, engine.encoding.repetitions
-    tiles_in, tiles_out = math.ceil(k / array.integration), math.ceil(n / array.columns)
-    symbols = tiles_in * math.ceil(k / tiles_in) * repetitions
-    matrices, vectors = contraction.matrices, contraction.vectors_per_matrix
-    shown = matrices * vectors
-    executions = vectors // contraction.m
-    groups = executions * math.ceil(contraction.m / array.rows)
-    # Scale of each input: one comparison and one multiplication; every conversion is added to a sum, which is rescaled.
-    input_ops = k * 2 + (rotation_additions(k) if engine.encoding.rotate else 0)
-    output_ops = n * (2 * tiles_in * repetitions)
-    return Tally(
-        tiles=matrices * tiles_in * tiles_out,
-        busy_passes=matrices * groups * symbols * tiles_out,
-        longest_passes=groups * symbols,
-        drives=shown * k * tiles_out * repetitions,
-        weight_drives=matrices * groups * k * n * repetitions,
-        conversions=shown * n * tiles_in * repetitions,
-        inputs=shown * k * tiles_out * repetitions,
-        outputs=shown * n,
-        partial_sums=shown * n * (tiles_in - 1),
-        digital_ops=shown * (input_ops + output_ops),
-        # The buffer beside the engine holds a matrix while one execution needs it, and no longer.
-        weights=matrices * executions * k * n,
-        weight_reads=matrices * groups * k * n * repetitions,
-        macs=contraction.macs,
+    """How often things happen for all matrices of one record: `rows` vectors at a time, one input in each symbol."""
+    array, encoding = engine.array, engine.encoding
+    return count_streams(
+        contraction,
+        array.integration,
+        array.columns,
+        array.rows,
+        lambda inputs: inputs,
+        repetitions=encoding.repetitions,
+        vector_ops=rotation_additions(contraction.k) if encoding.rotate else 0,
+        # Every conversion is added to a sum, which is rescaled.
+        tile_ops=2 * encoding.repetitions,
     )
 
 

@@ -13,7 +13,6 @@ from photonics.dac import Dac
 from photonics.digital import DigitalBackEnd
 from photonics.draws import stream
 from photonics.fixed_pattern import Instance, instance_key
-from photonics.gradients import largest_magnitude
 from photonics.homodyne import costs, law, noise_terms
 from photonics.homodyne.array import HomodyneArray
 from photonics.homodyne.encoding import HomodyneEncoding
@@ -25,12 +24,12 @@ from photonics.homodyne.quantum_limit import BalancedPair
 from photonics.loaded_tiles import Encoded
 from photonics.memory import Memory
 from photonics.ranging import Ranging
+from photonics.scales import largest_scale
 from photonics.stage import OperatingPoint, Scalar, stage, static
 from photonics.system import System
 from photonics.tiled_engine import TiledEngine
 
 if TYPE_CHECKING:
-    from photonics.budgets import LinkStep
     from photonics.noise_budget import NoiseTerm
     from photonics.tally import Tally
     from photonics.work import Contraction
@@ -147,8 +146,7 @@ class HomodyneEngine(TiledEngine):
 
     def encode(self, w: Array, instance: Instance) -> Encoded:
         """Fields of the weights, one scale for each column and tile (its largest magnitude), errors of the units."""
-        largest = largest_magnitude(w, 1)
-        scale = jnp.where(largest > 0, largest, 1.0)
+        scale = largest_scale(w, 1)
         at, (tiles, _, n) = self.operating_point, w.shape
         field = self.modulator.field(self.weight_dac.drive(w / scale), at, 1)
         values, key = {"signal": field.signal}, instance_key(instance)
@@ -162,8 +160,7 @@ class HomodyneEngine(TiledEngine):
 
     def activation_scale(self, x: Array) -> Array:
         """Largest magnitude of each token, (1, m, 1); 1 for a token of zeros."""
-        largest = largest_magnitude(largest_magnitude(x, 2), 0)
-        return jnp.where(largest > 0, largest, 1.0)
+        return largest_scale(x, 2, 0)
 
     def drive(self, normalised: Array) -> Array:
         """Drives in [-1, 1], rounded to the codes of the DAC."""
@@ -226,9 +223,16 @@ class HomodyneEngine(TiledEngine):
         at, diodes_f = self.operating_point, self.diodes_f()
         return self.integrator.reset_variance(at, diodes_f) + self.integrator.amplifier_variance(at, diodes_f)
 
-    def link_budget(self) -> list["LinkStep"]:
-        """Where the light of the weights goes; see `noise_terms.link_budget`."""
-        return noise_terms.link_budget(self)
+    def way_of_light(self) -> tuple[str, Sequence[tuple[str, Scalar]]]:
+        """The laser, to one unit by way of the weights at full drive; the activations have the rest of it."""
+        array = self.array
+        return "the laser", (
+            (f"arm of the weights, {float(array.weight_share):.3g} of the light", array.weight_share),
+            (f"split over {array.columns} transmitters", 1.0 / array.columns),
+            ("modulator", self.modulator.transmission),
+            ("waveguides and couplers", array.transmission),
+            (f"shared by {array.rows} units", 1.0 / array.rows),
+        )
 
     def noise_budget(self) -> list["NoiseTerm"]:
         """Variance of one output by origin; see `noise_terms.noise_budget`."""

@@ -1,4 +1,4 @@
-"""Budgets of a homodyne engine: where its light goes, and the variance of one output by origin."""
+"""Where the noise of a homodyne engine comes from: variance of one output by origin, for typical operands."""
 
 import math
 from typing import TYPE_CHECKING
@@ -6,28 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from photonics import operands
-from photonics.budgets import LinkStep
 from photonics.noise_budget import NoiseTerm, ranked
-from photonics.units import db_from_ratio
 
 if TYPE_CHECKING:
     from photonics.homodyne.engine import HomodyneEngine
-
-
-def link_budget(engine: "HomodyneEngine") -> list[LinkStep]:
-    """The light of the weights on its way to one unit, at full drive; the vectors have the rest of it."""
-    array, left_w = engine.array, float(engine.operating_point.laser_power_w)
-    steps = [LinkStep("the laser", 0.0, left_w)]
-    for name, passed in (
-        (f"arm of the weights, {float(array.weight_share):.3g} of the light", float(array.weight_share)),
-        (f"split over {array.columns} transmitters", 1.0 / array.columns),
-        ("modulator", float(engine.modulator.transmission)),
-        ("waveguides and couplers", float(array.transmission)),
-        (f"shared by {array.rows} units", 1.0 / array.rows),
-    ):
-        left_w *= passed
-        steps.append(LinkStep(name, -db_from_ratio(passed), left_w))
-    return steps
 
 
 def noise_budget(engine: "HomodyneEngine") -> list[NoiseTerm]:

@@ -7,6 +7,7 @@ import numpy as np
 from jax import Array
 
 from photonics.draws import standard_normal, stream
+from photonics.photons import dark_electrons, electrons_per_joule
 from photonics.stage import OperatingPoint, Scalar, Signal, stage, static
 from photonics.units import ELEMENTARY_CHARGE_C
 
@@ -53,12 +54,11 @@ class BalancedPair:
 
     def electrons_per_joule(self, photon_energy_j: Scalar) -> Scalar:
         """Photoelectrons per joule of received light."""
-        # In units of 1e-19 J: the square of a photon energy, which the gradient divides by, would leave float32.
-        return self.quantum_efficiency / (photon_energy_j * 1e19) * 1e19
+        return electrons_per_joule(self.quantum_efficiency, photon_energy_j)
 
     def dark_electrons(self, at: OperatingPoint) -> Scalar:
         """Mean dark electrons of one photodiode in one symbol: I_d / (q f)."""
-        return (self.dark_current_a / ELEMENTARY_CHARGE_C) / at.symbol_rate_hz
+        return dark_electrons(self.dark_current_a, at)
 
     def draw(self, key: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:
         """Gain errors and imbalances of one fabricated engine, each of this shape."""

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from photonics.adc_front import check_front
+from photonics.effective_bits import check_effective_bits
 from photonics.families_schema import Family, shared
 from photonics.schema import Decibel, Row, Value, bool_row, float_row, int_row
 
@@ -21,18 +21,12 @@ def check(values: Mapping[str, Value]) -> None:
     units which share it and the length of an integration give it; converters are shared by units that there are.
     """
     number: Mapping[str, Any] = values
-    enob = number["adc.bits"] - number["adc.enob_loss"]
-    if enob < 1.0:
-        raise ValueError(
-            f"adc.enob_loss is {number['adc.enob_loss']:g} of adc.bits = {number['adc.bits']}; "
-            f"it should leave at least 1 effective bit, so be at most {number['adc.bits'] - 1}"
-        )
     units, shared_by = number["array.rows"] * number["array.columns"], number["array.units_per_adc"]
     if shared_by > units:
         raise ValueError(
             f"array.units_per_adc is {shared_by}; it should be at most array.rows times array.columns = {units}"
         )
-    check_front(enob, number["operating_point.symbol_rate_hz"] / number["array.integration"] * shared_by)
+    check_effective_bits(number, number["operating_point.symbol_rate_hz"] / number["array.integration"] * shared_by)
 
 
 FAMILY = Family(

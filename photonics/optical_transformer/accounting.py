@@ -11,10 +11,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from photonics.cost import number
 from photonics.optical_transformer.photon_budget import with_electrons
-from photonics.stage import Scalar
-from photonics.tally import Tally
+from photonics.stage import Scalar, number
+from photonics.tally import Tally, count_tiles
 from photonics.work import Contraction, Work
 
 if TYPE_CHECKING:
@@ -26,25 +25,16 @@ _VECTORS = 1_000
 
 def count(engine: "OpticalTransformerEngine", contraction: Contraction) -> Tally:
     """How often things happen for all matrices of one record; every tile of a matrix sees all of its vectors."""
-    k, n, signs = contraction.k, contraction.n, engine.encoding
-    if contraction.macs == 0:
-        return Tally()
-    tiles_in, tiles_out = math.ceil(k / engine.panel.inputs), math.ceil(n / engine.panel.outputs)
-    matrices, vectors = contraction.matrices, contraction.vectors_per_matrix
-    shown, conversions = matrices * vectors, tiles_in * signs.conversions
-    return Tally(
-        tiles=matrices * tiles_in * tiles_out,
-        busy_passes=shown * tiles_in * tiles_out * signs.passes,
-        longest_passes=vectors * signs.passes,
-        drives=shown * k * tiles_out * signs.passes,
-        conversions=shown * n * conversions,
-        inputs=shown * k * tiles_out,
-        outputs=shown * n,
-        partial_sums=shown * n * (tiles_in - 1),
-        # A comparison and a multiplication for the scale of each input; conversions are added, sums are scaled.
-        digital_ops=shown * (2 * k + n * conversions),
-        weights=matrices * k * n,
-        macs=contraction.macs,
+    signs = engine.encoding
+    # The conversions of a tile are added; sums over tiles are scaled once.
+    return count_tiles(
+        contraction,
+        engine.inputs,
+        engine.outputs,
+        passes=signs.passes,
+        conversions=signs.conversions,
+        tile_ops=signs.conversions - 1,
+        output_ops=1,
     )
 
 
@@ -60,12 +50,6 @@ def standing_power_w(engine: "OpticalTransformerEngine") -> dict[str, Scalar]:
 
 def event_energy_j(engine: "OpticalTransformerEngine", tally: Tally) -> dict[str, Scalar]:
     """Energy of conversions, symbols, digital operations and memory traffic, by part [J]."""
-    memory, near_j_per_byte = engine.memory, engine.memory.near_energy_j_per_byte
-    traffic = (
-        (tally.inputs * engine.dac.bits / 8, near_j_per_byte),
-        (tally.outputs, memory.output_byte * near_j_per_byte),
-        (2 * tally.partial_sums, memory.partial_byte * near_j_per_byte),
-    )
     # Every source shows one part of a signed operand at a time, so its converter needs no sign.
     return {
         "dac": float(tally.drives) * number(engine.dac.conversion_energy_j(engine.dac.bits - 1)),
@@ -73,7 +57,7 @@ def event_energy_j(engine: "OpticalTransformerEngine", tally: Tally) -> dict[str
         "receiver": float(tally.conversions) * number(engine.receiver.sample_energy_j),
         "adc": float(tally.conversions) * number(engine.adc.conversion_energy_j(engine.conversion_rate_hz())),
         "digital": float(tally.digital_ops) * number(engine.digital.op_energy_j),
-        "memory": sum(float(byte) * number(each) for byte, each in traffic),
+        "memory": engine.memory.traffic_energy_j(tally, engine.dac.bits / 8),
     }
 
 

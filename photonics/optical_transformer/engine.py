@@ -10,7 +10,6 @@ from jax import Array
 
 from photonics import operands
 from photonics.adc import Adc
-from photonics.budgets import LinkStep
 from photonics.dac import Dac
 from photonics.digital import DigitalBackEnd
 from photonics.draws import standard_normal, stream
@@ -31,7 +30,6 @@ from photonics.stage import OperatingPoint, Scalar, stage, static
 from photonics.system import System
 from photonics.tally import Tally
 from photonics.tiled_engine import TiledEngine
-from photonics.units import db_from_ratio
 from photonics.work import Contraction
 
 
@@ -219,17 +217,12 @@ class OpticalTransformerEngine(TiledEngine):
         """Photoelectrons per joule of light on a detector."""
         return self.receiver.electrons_per_joule(self.source.photon_energy_j())
 
-    def link_budget(self) -> list[LinkStep]:
-        """The light of one source at full drive on its way to one detector, its weight fully open."""
-        left_w = float(self.operating_point.laser_power_w)
-        steps = [LinkStep("one source", 0.0, left_w)]
-        for name, passed in (
-            ("modulator, lenses and weight, open", float(self.panel.transmission)),
+    def way_of_light(self) -> tuple[str, Sequence[tuple[str, Scalar]]]:
+        """One source at full drive, to one detector with its weight fully open."""
+        return "one source", (
+            ("modulator, lenses and weight, open", self.panel.transmission),
             (f"shared by {self.panel.columns()} columns", 1.0 / self.panel.columns()),
-        ):
-            left_w *= passed
-            steps.append(LinkStep(name, -db_from_ratio(passed), left_w))
-        return steps
+        )
 
     def noise_budget(self) -> list[NoiseTerm]:
         """See `photonics.optical_transformer.noise.noise_budget`."""

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from photonics import operands
-from photonics.noise_budget import NoiseTerm
+from photonics.noise_budget import NoiseTerm, ranked
 from photonics.optical_transformer.photon_budget import electrons_per_path, typical_electrons
 
 if TYPE_CHECKING:
@@ -22,19 +22,18 @@ def noise_budget(engine: "OpticalTransformerEngine") -> list[NoiseTerm]:
     times, adc, receiver = engine.encoding.conversions, engine.adc, engine.receiver
     lsb = 0.0 if adc.ideal else full_scale / adc.levels()
     rounded, lifted = _weight_errors(engine)
-    terms = {
-        "shot noise of the signal light": receiver.shot_noise * float(typical_electrons(engine)),
-        "receiver": times * float(receiver.readout_variance(engine.operating_point)),
-        "ADC rounding": times * lsb**2 / 12,
-        "ADC noise beyond rounding": 0.0 if adc.ideal else times * float(adc.noise_variance(full_scale)),
-        "random rounding": times * float(engine.quantiser.output_variance(lsb)),
-        "activation rounding": 0.0 if engine.dac.ideal else signal / engine.dac.levels() ** 2 / 12,
-        "weight rounding": signal * rounded,
-        "least transmission of weights": signal * lifted,
-    }
-    total = sum(terms.values()) or 1.0
-    rows = [NoiseTerm(origin, variance, variance / total) for origin, variance in terms.items() if variance > 0]
-    return sorted(rows, key=lambda row: -row.variance_electrons2)
+    return ranked(
+        {
+            "shot noise of the signal light": receiver.shot_noise * float(typical_electrons(engine)),
+            "receiver": times * float(receiver.readout_variance(engine.operating_point)),
+            "ADC rounding": times * lsb**2 / 12,
+            "ADC noise beyond rounding": 0.0 if adc.ideal else times * float(adc.noise_variance(full_scale)),
+            "random rounding": times * float(engine.quantiser.output_variance(lsb)),
+            "activation rounding": 0.0 if engine.dac.ideal else signal / engine.dac.levels() ** 2 / 12,
+            "weight rounding": signal * rounded,
+            "least transmission of weights": signal * lifted,
+        }
+    )
 
 
 def _weight_errors(engine: "OpticalTransformerEngine") -> tuple[float, float]:

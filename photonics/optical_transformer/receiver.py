@@ -1,5 +1,6 @@
 """Photodiode and amplifier of one output: electrons out of photons, their noise, and the energy of a sample."""
 
+from photonics.photons import electrons_per_joule
 from photonics.stage import OperatingPoint, Scalar, stage, static
 from photonics.units import BOLTZMANN_J_PER_K, ELEMENTARY_CHARGE_C
 
@@ -26,8 +27,7 @@ class Receiver:
 
     def electrons_per_joule(self, photon_energy_j: Scalar) -> Scalar:
         """Photoelectrons per joule of received light."""
-        # In units of 1e-19 J: the square of a photon energy, which the gradient divides by, would leave float32.
-        return self.quantum_efficiency / (photon_energy_j * 1e19) * 1e19
+        return electrons_per_joule(self.quantum_efficiency, photon_energy_j)
 
     def readout_variance(self, at: OperatingPoint) -> Scalar:
         """Noise of one sample beyond shot noise [electrons^2]."""

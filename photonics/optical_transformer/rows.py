@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from photonics.adc_front import check_front
+from photonics.effective_bits import check_effective_bits
 from photonics.families_schema import Family, shared
 from photonics.schema import Decibel, Value, bool_row, choice_row, float_row, int_row
 
@@ -11,13 +11,7 @@ from photonics.schema import Decibel, Value, bool_row, choice_row, float_row, in
 def check(values: Mapping[str, Value]) -> None:
     """Raise ValueError where the ADC keeps less than one effective bit, or more than has been built at its rate."""
     number: Mapping[str, Any] = values
-    enob = number["adc.bits"] - number["adc.enob_loss"]
-    if enob < 1.0:
-        raise ValueError(
-            f"adc.enob_loss is {number['adc.enob_loss']:g} of adc.bits = {number['adc.bits']}; "
-            f"it should leave at least 1 effective bit, so be at most {number['adc.bits'] - 1}"
-        )
-    check_front(enob, number["operating_point.symbol_rate_hz"])
+    check_effective_bits(number, number["operating_point.symbol_rate_hz"])
 
 
 FAMILY = Family(

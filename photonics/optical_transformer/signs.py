@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from photonics.gradients import largest_magnitude
+from photonics.scales import above_zero
 from photonics.stage import stage, static
 
 
@@ -47,12 +48,12 @@ class Signs:
 
     def weight_scale(self, w: Array) -> Array:
         """Weight (), that fills the panel, for a whole matrix w of any shape; 1 where all are zero."""
-        return _positive(_magnitude(w.reshape(1, -1), self.weight_percentile))[0, 0]
+        return above_zero(_magnitude(w.reshape(1, -1), self.weight_percentile))[0, 0]
 
     def activation_scales(self, x: Array) -> Array:
         """Activation (1, m, 1) that fills the DAC, for each token of x (tiles, m, rows); 1 where all are zero."""
         tokens = x.swapaxes(0, 1).reshape(x.shape[1], -1)
-        return _positive(_magnitude(tokens, self.activation_percentile))[None]
+        return above_zero(_magnitude(tokens, self.activation_percentile))[None]
 
 
 # The products of parts in the order in which `passes` converts them: sign, part of x, part of w.
@@ -68,7 +69,3 @@ def _magnitude(rows: Array, percentile: float) -> Array:
     if percentile >= 100.0:
         return largest_magnitude(rows, 1)
     return jnp.percentile(jnp.abs(rows), percentile, axis=1, keepdims=True)
-
-
-def _positive(scale: Array) -> Array:
-    return jnp.where(scale > 0, scale, 1.0)

@@ -1,7 +1,7 @@
 """The sources of one vector: colour, efficiency and limit of the light, and the energy of modulating it."""
 
+from photonics.photons import photon_energy_j
 from photonics.stage import OperatingPoint, Scalar, stage
-from photonics.units import LIGHT_SPEED_M_PER_S, PLANCK_J_S
 
 
 @stage
@@ -28,8 +28,7 @@ class Source:
 
     def photon_energy_j(self) -> Scalar:
         """Energy of one photon [J]."""
-        # Written so that no intermediate leaves the range of float32.
-        return (PLANCK_J_S * LIGHT_SPEED_M_PER_S * 1e19) / self.wavelength_m * 1e-19
+        return photon_energy_j(self.wavelength_m)
 
     def power_w(self, at: OperatingPoint) -> Scalar:
         """Electrical power of one source [W]."""

@@ -1,4 +1,4 @@
-"""Budgets of a residue engine: where its light goes, what makes its phases noisy, what happens, and what it costs."""
+"""Budgets of a residue engine: what makes its phases noisy, what happens, and what it costs."""
 
 import itertools
 import math
@@ -8,36 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from photonics import operands
-from photonics.budgets import LinkStep
-from photonics.cost import number
-from photonics.noise_budget import NoiseTerm
+from photonics.noise_budget import NoiseTerm, ranked
 from photonics.residue.moduli import largest_sum
 from photonics.residue.phase import levels_variance, misread_probability
 from photonics.residue.redundancy import decode, decoding_operations
-from photonics.stage import Scalar
-from photonics.tally import Tally
-from photonics.units import db_from_ratio
+from photonics.stage import Scalar, number
+from photonics.tally import Tally, count_tiles
 from photonics.work import Contraction
 
 if TYPE_CHECKING:
     from photonics.residue.engine import ResidueEngine
-
-
-def link_budget(engine: "ResidueEngine") -> list[LinkStep]:
-    """The light of one core on its way to the photodiodes of one path, the local oscillator beside it."""
-    core, readout, bits = engine.core, engine.readout, engine.encoding.residue_bits
-    left_w = float(engine.operating_point.laser_power_w)
-    steps = [LinkStep("laser of one core", 0.0, left_w)]
-    for name, passed in (
-        ("coupling and splitter tree", core.coupling_transmission),
-        (f"shared by {core.outputs} paths", 1.0 / core.outputs),
-        ("without the local oscillator", 1.0 - readout.local_share),
-        (f"{core.inputs * bits} segments in series", core.cascade_transmission(bits)),
-        ("hybrid, four photodiodes together", readout.hybrid_transmission),
-    ):
-        left_w *= float(passed)
-        steps.append(LinkStep(name, -db_from_ratio(float(passed)), left_w))
-    return steps
 
 
 def noise_budget(engine: "ResidueEngine") -> list[NoiseTerm]:
@@ -53,9 +33,8 @@ def noise_budget(engine: "ResidueEngine") -> list[NoiseTerm]:
     terms = {"activation rounding": rounding, "weight rounding": rounding}
     misread, noise = misread_variance(engine), sum(phases.values()) or 1.0
     terms |= {f"residues misread for {origin}": misread * share / noise for origin, share in phases.items()}
-    total, square = sum(terms.values()) or 1.0, engine.typical_signal_electrons() ** 2
-    rows = [NoiseTerm(origin, value * square, value / total) for origin, value in terms.items() if value > 0]
-    return sorted(rows, key=lambda row: -row.variance_electrons2)
+    square = engine.typical_signal_electrons() ** 2
+    return ranked({origin: value * square for origin, value in terms.items()})
 
 
 def phase_budget(engine: "ResidueEngine") -> dict[str, float]:
@@ -105,26 +84,15 @@ def count(engine: "ResidueEngine", contraction: Contraction) -> Tally:
     Digital operations: per input one comparison and one multiplication for its scale and one residue for each modulus;
     per output and tile the decoding and two multiplications by scales; one addition per further tile.
     """
-    encoding, k, n = engine.encoding, contraction.k, contraction.n
-    if contraction.macs == 0:
-        return Tally()
-    tiles_in, tiles_out = math.ceil(k / engine.inputs), math.ceil(n / engine.outputs)
-    matrices, vectors = contraction.matrices, contraction.vectors_per_matrix
-    shown = matrices * vectors
-    decoding = decoding_operations(encoding.moduli, encoding.redundant_moduli, encoding.erases)
-    operations = k * (2 + encoding.cores) + n * (tiles_in * (decoding + 2) + tiles_in - 1)
-    return Tally(
-        tiles=matrices * tiles_in * tiles_out,
-        busy_passes=shown * tiles_in * tiles_out,
-        longest_passes=vectors,
-        drives=shown * k * tiles_out * encoding.cores,
-        conversions=shown * n * tiles_in * encoding.cores * engine.readout.conversions,
-        inputs=shown * k * tiles_out,
-        outputs=shown * n,
-        partial_sums=shown * n * (tiles_in - 1),
-        digital_ops=shown * operations,
-        weights=matrices * k * n,
-        macs=contraction.macs,
+    encoding = engine.encoding
+    return count_tiles(
+        contraction,
+        engine.inputs,
+        engine.outputs,
+        drives=encoding.cores,
+        conversions=encoding.cores * engine.readout.conversions,
+        input_ops=2 + encoding.cores,
+        tile_ops=decoding_operations(encoding.moduli, encoding.redundant_moduli, encoding.erases) + 2,
     )
 
 
@@ -145,20 +113,14 @@ def standing_power_w(engine: "ResidueEngine") -> dict[str, Scalar]:
 
 def event_energy_j(engine: "ResidueEngine", tally: Tally) -> dict[str, Scalar]:
     """Energy of conversions, switched segments, digital operations and memory traffic, by part [J]."""
-    bits, memory = engine.encoding.residue_bits, engine.memory
-    near_j_per_byte = memory.near_energy_j_per_byte
-    traffic = (
-        (tally.inputs * engine.dac.bits / 8, near_j_per_byte),
-        (tally.outputs, memory.output_byte * near_j_per_byte),
-        (2 * tally.partial_sums, memory.partial_byte * near_j_per_byte),
-    )
+    bits = engine.encoding.residue_bits
     switched = float(tally.macs) * bits * engine.encoding.cores
     return {
         "dac": float(tally.drives) * number(engine.dac.conversion_energy_j(bits)),
         "modulator": switched * number(engine.core.segment_energy_j),
         "adc": float(tally.conversions) * number(engine.adc.conversion_energy_j(engine.conversion_rate_hz())),
         "digital": float(tally.digital_ops) * number(engine.digital.op_energy_j),
-        "memory": sum(float(byte) * number(each) for byte, each in traffic),
+        "memory": engine.memory.traffic_energy_j(tally, engine.dac.bits / 8),
     }
 
 

@@ -1,7 +1,8 @@
 """The light of one residue core: a laser, paths with a cascade of switched phase segments, local oscillators."""
 
+from photonics.photons import electrons_per_joule, photon_energy_j
 from photonics.stage import OperatingPoint, Scalar, stage, static
-from photonics.units import ELEMENTARY_CHARGE_C, LIGHT_SPEED_M_PER_S, PLANCK_J_S
+from photonics.units import ELEMENTARY_CHARGE_C
 
 
 @stage
@@ -25,8 +26,7 @@ class Laser:
 
     def photon_energy_j(self) -> Scalar:
         """Energy of one photon [J]."""
-        # Written so that no intermediate leaves the range of float32.
-        return (PLANCK_J_S * LIGHT_SPEED_M_PER_S * 1e19) / self.wavelength_m * 1e-19
+        return photon_energy_j(self.wavelength_m)
 
     def power_w(self, at: OperatingPoint) -> Scalar:
         """Electrical power of one laser [W]."""
@@ -128,8 +128,7 @@ class PhaseReadout:
 
     def electrons_per_joule(self, photon_energy_j: Scalar) -> Scalar:
         """Photoelectrons per joule of light on the photodiodes."""
-        # In units of 1e-19 J: the square of a photon energy, which the gradient divides by, would leave float32.
-        return self.quantum_efficiency / (photon_energy_j * 1e19) * 1e19
+        return electrons_per_joule(self.quantum_efficiency, photon_energy_j)
 
     def offset_variance(self, at: OperatingPoint) -> Scalar:
         """Variance of the phase offsets over paths and instances, as they are after `age_s` [rad^2]."""

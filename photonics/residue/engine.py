@@ -14,7 +14,7 @@ from photonics.dac import Dac
 from photonics.digital import DigitalBackEnd
 from photonics.draws import standard_normal, stream
 from photonics.fixed_pattern import Instance, instance_key
-from photonics.gradients import gaussian_counts, largest_magnitude, standard_deviation, straight_through
+from photonics.gradients import gaussian_counts, standard_deviation, straight_through
 from photonics.loaded_tiles import Encoded
 from photonics.memory import Memory
 from photonics.receiver import IntegratingReceiver
@@ -31,13 +31,13 @@ from photonics.residue.phase import (
 )
 from photonics.residue.redundancy import decode
 from photonics.residue.residues import ResidueEncoding
+from photonics.scales import largest_scale
 from photonics.stage import OperatingPoint, Scalar, stage, static
 from photonics.system import System
 from photonics.tally import Tally
 from photonics.tiled_engine import TiledEngine
 
 if TYPE_CHECKING:
-    from photonics.budgets import LinkStep
     from photonics.noise_budget import NoiseTerm
     from photonics.work import Contraction
 
@@ -94,7 +94,7 @@ class ResidueEngine(TiledEngine):
 
     def encode(self, w: Array, instance: Instance) -> Encoded:
         """Weights (tiles, rows, n) as codes over Q, largest of each column 1, and offsets (tiles, cores, n) [rad]."""
-        scale = _scale(w, axis=1)
+        scale = largest_scale(w, 1)
         values = {"v": self.dac.drive(w / scale)}
         shape = (w.shape[0], self.encoding.cores, w.shape[2])
         if self.readout.fixed_pattern:
@@ -106,7 +106,7 @@ class ResidueEngine(TiledEngine):
 
     def activation_scale(self, x: Array) -> Array:
         """Largest magnitude of each vector of each tile (tiles, m, 1); 1 where a vector is 0."""
-        return _scale(x, axis=-1)
+        return largest_scale(x, -1)
 
     def drive(self, normalised: Array) -> Array:
         """Codes over Q, straight-through."""
@@ -259,9 +259,16 @@ class ResidueEngine(TiledEngine):
         """Largest quadrature, sqrt(n_s n_l) [electrons]."""
         return self.typical_signal_electrons() * math.sqrt(2.0)
 
-    def link_budget(self) -> list["LinkStep"]:
-        """See `photonics.residue.budget`."""
-        return budget.link_budget(self)
+    def way_of_light(self) -> tuple[str, Sequence[tuple[str, Scalar]]]:
+        """The laser of one core, to the photodiodes of one path; the local oscillator has the rest."""
+        core, readout, bits = self.core, self.readout, self.encoding.residue_bits
+        return "laser of one core", (
+            ("coupling and splitter tree", core.coupling_transmission),
+            (f"shared by {core.outputs} paths", 1.0 / core.outputs),
+            ("without the local oscillator", 1.0 - readout.local_share),
+            (f"{core.inputs * bits} segments in series", core.cascade_transmission(bits)),
+            ("hybrid, four photodiodes together", readout.hybrid_transmission),
+        )
 
     def noise_budget(self) -> list["NoiseTerm"]:
         """See `photonics.residue.budget`."""
@@ -292,12 +299,6 @@ class ResidueEngine(TiledEngine):
     def launched_power_w(self) -> Scalar:
         """Optical power of the lasers of all cores [W]."""
         return self.encoding.cores * self.operating_point.laser_power_w
-
-
-def _scale(operand: Array, axis: int) -> Array:
-    """Largest magnitude along an axis, which is kept; 1 where all is 0."""
-    largest = largest_magnitude(operand, axis)
-    return jnp.where(largest > 0, largest, 1.0)
 
 
 def _codes(normalised: Array, levels: int) -> Array:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from photonics.adc_front import check_front
+from photonics.effective_bits import check_effective_bits
 from photonics.families_schema import Family, shared
 from photonics.residue.moduli import coprime_moduli, guaranteed_range, largest_range, largest_sum, sums
 from photonics.schema import Decibel, Value, bool_row, float_row, int_row
@@ -58,13 +58,7 @@ def check(values: Mapping[str, Value]) -> None:
             f"adc.bits is {number['adc.bits']}; it should be at least encoding.residue_bits = {bits}, "
             "or residues cannot be told apart"
         )
-    enob = number["adc.bits"] - number["adc.enob_loss"]
-    if enob < 1.0:
-        raise ValueError(
-            f"adc.enob_loss is {number['adc.enob_loss']:g} of adc.bits = {number['adc.bits']}; "
-            f"it should leave at least 1 effective bit, so be at most {number['adc.bits'] - 1}"
-        )
-    check_front(enob, number["operating_point.symbol_rate_hz"])
+    check_effective_bits(number, number["operating_point.symbol_rate_hz"])
 
 
 FAMILY = Family(

@@ -7,13 +7,13 @@ import pytest
 
 from experiments.validate import computed_values
 from experiments.validate_cases import SHIPPED, read_cases
-from experiments.validate_output import shown
+from experiments.validate_output import Computed, row
 from experiments.validate_request import engines_of
 
 _SCRIPT = Path(__file__).parents[2] / "docs" / "make_validation.py"
 # Values of milliseconds, from several rooms and families.
 _COMPUTED_AGAIN = ("O3-thermal", "O15-engines-2048", "O9-power-4bit", "O12-modelled-power", "O21-albireo-tia")
-_RUN_AGAIN = "run: python docs/make_validation.py"
+_RUN_AGAIN = "run: exalight validate --slow --out RUN && python docs/make_validation.py RUN"
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +35,6 @@ def lines(script):
     return script.PAGE.read_text("utf-8").splitlines()
 
 
-def entry(case, simulated=None, passed=None):
-    return {"id": case.id, "simulated": simulated, "pass": passed, "reason": "no data", "error": ""}
-
-
 def row_of(script, lines, case) -> list[str]:
     start = f"| **{case.id}** "
     (line,) = (line for line in lines if line.startswith(start))
@@ -47,18 +43,20 @@ def row_of(script, lines, case) -> list[str]:
 
 def test_every_case_stands_on_the_page_as_in_the_file(script, cases, lines):
     for case in cases.values():
-        expected = script.cells(case, entry(case))
-        row = row_of(script, lines, case)
+        expected = script.cells(row(Computed(case, reason="not here")))
+        there = row_of(script, lines, case)
         for place in (0, 1, 2, 7, 8):
-            assert row[place].replace("\0", "|") == expected[place], _RUN_AGAIN
-        assert row[3].count("<br>") == row[4].count("<br>") == row[5].count("<br>")
+            assert there[place].replace("\0", "|") == expected[place], _RUN_AGAIN
+        assert script.tolerance(case.tolerance.to_dict()) == str(case.tolerance)
+        assert there[6].endswith(f"({case.tolerance})")
+        assert there[3].count("<br>") == there[4].count("<br>") == there[5].count("<br>")
 
 
 @pytest.mark.parametrize("name", _COMPUTED_AGAIN)
 def test_values_are_computed_again(script, cases, lines, name):
     case = cases[name]
     (value,) = computed_values(case, engines_of(case), None)
-    assert row_of(script, lines, case)[4] == shown(value, case.unit), _RUN_AGAIN
+    assert row_of(script, lines, case)[4] == script.shown(value, case.unit), _RUN_AGAIN
 
 
 def test_misses_are_named_with_their_reason(script, cases, lines):
@@ -73,12 +71,17 @@ def test_misses_are_named_with_their_reason(script, cases, lines):
 
 
 def test_a_page_is_made_of_passes_misses_and_what_was_skipped(script, cases):
-    chosen = tuple(cases[name] for name in ("O12-modelled-power", "O3-thermal", "O2-mnist"))
-    entries = [entry(chosen[0], 8.0, False), entry(chosen[1], 3.1e-15, True), entry(chosen[2])]
-    result = {"cases": entries, "summary": {"cases": 3, "passed": 1, "failed": 1, "skipped": 1}}
-    text = script.page(result, chosen, "Computed now.")
+    failed, passed = Computed(cases["O12-modelled-power"], (8.0,)), Computed(cases["O3-thermal"], (3.1e-15,))
+    entries = [row(one) for one in (failed, passed, Computed(cases["O2-mnist"], reason="no data"))]
+    summary = {"cases": 3, "passed": 1, "failed": 1, "skipped": 1}
+    text = script.page({"cases": entries, "summary": summary}, "Computed now.")
     assert "1 of 3 cases pass, 1 fail, 1 were skipped. Computed now." in text
     assert "8 TOPS/W for 330 TOPS/W, a ratio of 0.02424." in text
-    assert "- **O2-mnist** no data" in text
-    with pytest.raises(ValueError, match="the run lacks O3-thermal"):
-        script.page({**result, "cases": entries[:1]}, chosen[:2], "")
+    assert "- **O2-mnist** no data" in text and "3.1 fJ" in text
+
+
+def test_a_run_of_some_cases_is_refused(script, tmp_path):
+    (tmp_path / "result.json").write_text('{"config": {"only": "O1"}}')
+    for argv in ([], [str(tmp_path)]):
+        with pytest.raises(SystemExit, match="run of"):
+            script.main(argv)
