@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import importlib
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ class Family:
         name: as in the heading `family` of an engine file.
         meaning: one line for lists and refusals.
         rows: one per value, in the order of the light.
+        fan_in, fan_out: paths of the values whose product is the number of inputs, and of outputs, of one tile.
         stages: class of each stage as "module:Class", by the first part of the path.
         engine: class of the engine, as "module:Class".
         decibels: second spellings of ratios, in decibels.
@@ -31,6 +33,8 @@ class Family:
     name: str
     meaning: str
     rows: tuple[Row, ...]
+    fan_in: tuple[str, ...]
+    fan_out: tuple[str, ...]
     stages: Mapping[str, str]
     engine: str
     decibels: Mapping[str, Decibel] = dataclasses.field(default_factory=dict)
@@ -50,6 +54,12 @@ class Family:
     def needed(self, values: Mapping[str, Value]) -> tuple[str, ...]:
         """Paths that a complete file states, in the order of the light."""
         return tuple(self.row_of) if self.select is None else self.select(values)
+
+    def size(self, values: Mapping[str, Value]) -> tuple[int, int]:
+        """Inputs and outputs of one tile."""
+        return math.prod(int(values[path]) for path in self.fan_in), math.prod(
+            int(values[path]) for path in self.fan_out
+        )
 
     def chosen(self, values: Mapping[str, Value]) -> str:
         """What the values have chosen that leaves some paths out, for refusals: "a receiver of kind integrating"."""

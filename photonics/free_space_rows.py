@@ -60,6 +60,8 @@ def _needed(values: Mapping[str, Value]) -> tuple[str, ...]:
 FAMILY = Family(
     name="free-space",
     meaning="intensity on a weight panel: sources, lenses, transmissions, balanced photodiodes",
+    fan_in=("source.count",),
+    fan_out=("panel.outputs",),
     rows=tuple(ROWS.values()),
     stages={
         "operating_point": "photonics.stage:OperatingPoint",

@@ -14,11 +14,21 @@ FILES = sorted(
     for path in (ROOT / package).rglob("*.toml")
 )
 KINDS = {"measured", "vendor", "paper", "projection", "assumption"}
+PUBLISHED_KINDS = {"measured", "vendor", "derived", "simulated"}
 LONE_WORDS = {"low", "high"}
 
 
 def complaints(table: dict[str, Any], where: str = "") -> Iterator[str]:
-    """What is wrong with the numbers of a table: each must be a `value` beside its source and kind."""
+    """What is wrong with the numbers of a table: each must be a `value` beside its source and kind.
+
+    A published result, in a list of such tables, is `published` beside them, with kinds of its own.
+    """
+    if "published" in table:
+        if not str(table.get("source", "")).strip():
+            yield f"{where} has no source"
+        if table.get("kind") not in PUBLISHED_KINDS:
+            yield f"{where} has kind {table.get('kind')!r}"
+        return
     if "value" in table:
         if not str(table.get("source", "")).strip():
             yield f"{where} has no source"
@@ -36,6 +46,9 @@ def complaints(table: dict[str, Any], where: str = "") -> Iterator[str]:
         path = f"{where}.{key}".lstrip(".")
         if isinstance(value, dict):
             yield from complaints(value, path)
+        elif isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            for one in value:
+                yield from complaints(one, f"{path}.{one.get('id', '')}")
         elif not isinstance(value, str):
             yield f"{path} is {value!r} without a source"
 
@@ -49,7 +62,7 @@ def test_all_files_are_looked_at():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_number_has_a_source(path):
     document = tomllib.loads(path.read_text("utf-8"))
-    assert any(isinstance(value, dict) for value in document.values())
+    assert any(isinstance(value, dict | list) for value in document.values())
     assert list(complaints(document)) == []
 
 
@@ -68,6 +81,9 @@ GOOD = 'value = 2\nsource = "a paper"\nkind = "paper"\n'
         (f"[adc.bits]\n{GOOD.replace('paper', 'guess')}", "adc.bits has kind 'guess'"),
         (f"[adc.bits]\n{GOOD}low = 1", "adc.bits has one end of a range"),
         (f"[adc.bits]\n{GOOD}low = 3\nhigh = 4", "adc.bits lies outside of its range"),
+        ('[[case]]\nid = "O1"\npublished = 1\nkind = "derived"', "case.O1 has no source"),
+        ('[[case]]\nid = "O1"\npublished = 1\nsource = "a paper"\nkind = "guess"', "case.O1 has kind 'guess'"),
+        ('[[case]]\nid = "O1"\nsimulated = 1', "case.O1.simulated is 1 without a source"),
         (f"[a.b]\n{GOOD.replace('paper', 'projection')}", "a.b is a projection without high, low"),
     ],
 )

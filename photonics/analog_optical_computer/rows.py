@@ -105,6 +105,8 @@ def _needed(values: Mapping[str, Value]) -> tuple[str, ...]:
 FAMILY = Family(
     name="analog-optical-computer",
     meaning="intensity: microLEDs about a bias, two amplitude panels by polarisation, two rows of photodiodes",
+    fan_in=("source.count",),
+    fan_out=("panel.outputs",),
     rows=(
         *shared("operating_point"),
         *shared("dac"),

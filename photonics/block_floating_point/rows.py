@@ -19,6 +19,8 @@ def check(values: Mapping[str, Value]) -> None:
 FAMILY = Family(
     name="block-floating-point",
     meaning="integrated tensor core with a scale per tile and vector, a gain, and one signed pass",
+    fan_in=("core.inputs",),
+    fan_out=("core.outputs",),
     rows=(
         *shared("operating_point", "dac"),
         int_row("core.inputs", "[1, 65536]"),

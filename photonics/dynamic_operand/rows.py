@@ -35,6 +35,8 @@ def check(values: Mapping[str, Value]) -> None:
 FAMILY = Family(
     name="dynamic-operand",
     meaning="integrated tensor cores: both operands modulated in every symbol, coherent dot products",
+    fan_in=("core.wavelengths", "core.cores_per_tile", "core.accumulated_symbols"),
+    fan_out=("core.rows", "core.tiles"),
     rows=(
         *shared("operating_point"),
         int_row("core.rows", "[1, 4096]"),

@@ -32,6 +32,8 @@ def check(values: Mapping[str, Value]) -> None:
 FAMILY = Family(
     name="homodyne",
     meaning="coherent: two streams of fields multiplied on balanced photodiodes, summed over time on capacitors",
+    fan_in=("array.integration",),
+    fan_out=("array.columns",),
     rows=(
         *shared("operating_point"),
         int_row("encoding.repetitions", "[1, 65536]"),

@@ -17,6 +17,8 @@ def check(values: Mapping[str, Value]) -> None:
 FAMILY = Family(
     name="optical-transformer",
     meaning="intensity on resident weights, signs on rails or in passes, as Optical Transformers account for it",
+    fan_in=("panel.inputs",),
+    fan_out=("panel.outputs",),
     rows=(
         *shared("operating_point"),
         choice_row("encoding.signs", "rails", "passes"),

@@ -64,6 +64,8 @@ def check(values: Mapping[str, Value]) -> None:
 FAMILY = Family(
     name="residue",
     meaning="residue numbers: modular products as optical phase, one core for each modulus",
+    fan_in=("core.inputs",),
+    fan_out=("core.outputs",),
     rows=(
         *shared("operating_point"),
         int_row("encoding.residue_bits", "[3, 9]"),

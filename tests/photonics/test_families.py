@@ -69,6 +69,12 @@ def test_every_number_of_the_catalogue_has_a_source_a_unit_and_a_meaning(name):
         assert row.value == file.values[row.path]
 
 
+@pytest.mark.parametrize("name", engine_names())
+def test_the_size_is_that_of_the_built_engine(name):
+    file, engine = read_engine_file(name), photonics.load_engine(name)
+    assert FILES[file.family].size(file.values) == (engine.inputs, engine.outputs)
+
+
 # The product ---------------------------------------------------------------------------------------------------------
 
 
