@@ -10,6 +10,7 @@ import pytest
 from photonics.draws import stream
 from photonics.free_space import FreeSpaceEngine
 from photonics.receiver import IntegratingReceiver
+from photonics.work import Contraction
 from tests.photonics.agreement import assert_normal, assert_uncorrelated, largest_z, z_of_means, z_of_variances
 
 _K, _N, _REPEATS = 24, 5, 16_000
@@ -221,3 +222,33 @@ def _only(panel, tile: int):
 def _uncorrelated(a, b) -> None:
     for output in range(_N):
         assert_uncorrelated(a[:, output], b[:, output])
+
+
+@pytest.mark.parametrize(
+    ("changes", "bits"),
+    [
+        ({"encoding.activation_slices": 2}, 9),
+        ({"encoding.activation_slices": 4}, 9),
+        ({"encoding.weight_slices": 2}, 7),
+    ],
+)
+def test_slices_trade_noise_passes_and_bits_as_theory_says(changes, bits, bare, product):
+    # w = sum B^i w_i: receiver noise of each conversion counts with the square of what its digit is worth.
+    (path, slices), levels = next(iter(changes.items())), 2 ** (bits - 1) - 1
+    stage = "dac" if path == "encoding.activation_slices" else "panel"
+    noisy = {**_CAPACITOR, "operating_point.laser_power_w": 1e-3, f"{stage}.ideal": False, f"{stage}.bits": bits}
+    whole, sliced = bare(noisy), bare({**noisy, **changes})
+    x = jnp.broadcast_to(_X, (_REPEATS, _K))
+    one, many = (np.asarray(product(engine, jax.random.key(3), x, _W), np.float64) for engine in (whole, sliced))
+    base = 2 ** -(-(bits - 1) // slices)
+    worth = sum((base**place * (base - 1) / levels) ** 2 for place in range(slices))
+    # Two variances of 16,000 normal draws each.
+    limit = largest_z(_N) * np.sqrt(2 * 2 / _REPEATS)
+    assert np.abs(np.log(many.var(axis=0) / one.var(axis=0) / worth)).max() < limit
+    assert worth < 0.9  # the law is not that of one whole code
+    np.testing.assert_allclose(many.mean(axis=0), one.mean(axis=0), atol=6 * many.std() / np.sqrt(_REPEATS))
+    vectors = Contraction("", batch=1, m=10, k=_K, n=_N, weights=True)
+    tallies = [engine.count(vectors) for engine in (whole, sliced)]
+    assert tallies[1].busy_passes == slices * tallies[0].busy_passes
+    assert tallies[1].conversions == slices * tallies[0].conversions
+    assert sliced.encoding.drive_bits(9) == (-(-8 // slices) if stage == "dac" else 8)
