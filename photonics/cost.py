@@ -5,12 +5,12 @@ by the engine's family; everything that is on all the time (light, receivers, pa
 """
 
 import dataclasses
+import math
 import re
 from collections.abc import Sequence
 from numbers import Integral
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import jax.numpy as jnp
 from jax.core import Tracer
 
 from photonics.adc_front import check_front
@@ -93,7 +93,7 @@ def cost(
 
     `panels="resident"`: every tile of every weight matrix has an engine and panel of its own, written once before;
     work streams through all of them, time = longest use of one engine / utilisation, and all stay on that long. An
-    engine that streams its weights has nothing resident: one copy does everything.
+    engine that streams its weights has nothing resident: one copy does everything, time = its use / utilisation.
     `panels=N`: N engines share all tiles evenly and write each panel once for the work:
 
         time = sum over tiles of (vectors passes / f + t_reload) / N
@@ -104,55 +104,74 @@ def cost(
 
         loads = tiles of one matrix * batch * executions,        each of them t_reload and the energy of a panel load
 
+    Among resident panels such products keep as many further engines busy as finish in the time of the others; they are
+    charged for the time that they take.
+
     Left out: time of digital work, links between engines. Raises ValueError for a pattern that is no regular expression
     or matches nothing, a deployment that is neither, a converter that nobody has built (`photonics.adc_front`), and
     dynamic products on a panel that is slower than `SLOWEST_DYNAMIC_LOAD_S`.
     """
     _check(engine, panels, dynamic)
     optical, data, stays_digital = _divide(work, digital, dynamic)
-    weights = sum((engine.count(contraction) for contraction in optical), Tally())
-    moving = sum((engine.count(dataclasses.replace(one, weights=True)) for one in data), Tally())
+    weights, moving = (sum((engine.count(one) for one in part), Tally()) for part in (optical, data))
     tally, rate_hz = weights + moving, engine.operating_point.symbol_rate_hz
-    data_loads = sum(engine.count(dataclasses.replace(one, weights=True)).tiles * _executions(one) for one in data)
-    data_loads = data_loads if engine.holds_weights else 0
-    tiles = tally.tiles if engine.holds_weights else min(tally.tiles, 1)
-    engines = tiles if panels == "resident" else min(int(panels), tally.tiles)
-    reloaded = engine.holds_weights and panels != "resident" and tally.tiles > int(panels)
-    loads = data_loads + (weights.tiles if reloaded else 0)
-    busy_s, load_time_s = float(tally.busy_passes) / rate_hz, _times(loads, engine.reload_time_s)
-    if panels == "resident" and engine.holds_weights:
-        longest_s = float(weights.longest_passes) / rate_hz
-        for one in data:
-            own = engine.count(dataclasses.replace(one, weights=True))
-            longest_s = _longer(
-                longest_s, float(own.longest_passes) / rate_hz + _executions(one) * engine.reload_time_s
-            )
-        time_s = longest_s / engine.system.utilisation
-    elif panels == "resident":
-        time_s = busy_s / engine.system.utilisation
+    data_loads = sum(engine.count(one).tiles * _executions(one) for one in data) if engine.holds_weights else 0
+    busy_s = float(tally.busy_passes) / rate_hz
+    if panels == "resident":
+        loads, reloaded = data_loads, Tally()
+        moving_s = float(moving.busy_passes) / rate_hz + _times(loads, engine.reload_time_s)
+        use = _resident(engine, weights, moving, moving_s)
     else:
-        time_s = (busy_s + load_time_s) / max(engines, 1)
+        reloaded = weights if engine.holds_weights and tally.tiles > int(panels) else Tally()
+        loads, engines = data_loads + reloaded.tiles, min(int(panels), tally.tiles)
+        time_s = (busy_s + _times(loads, engine.reload_time_s)) / max(engines, 1)
+        time_s = time_s if engine.holds_weights else time_s / engine.system.utilisation
+        use = _Use(engines, time_s, engines * time_s)
 
-    energy_j = {part: _times(engines, power_w * time_s) for part, power_w in engine.standing_power_w().items()}
+    energy_j = {part: _times(1, power_w * use.engine_s) for part, power_w in engine.standing_power_w().items()}
     events = {part: number(energy) for part, energy in engine.event_energy_j(tally).items()}
-    for part, energy in [*events.items(), *_loads_j(engine, loads, weights if reloaded else Tally(), data).items()]:
+    for part, energy in [*events.items(), *_loads_j(engine, loads, reloaded, data).items()]:
         energy_j[part] = energy_j.get(part, 0.0) + energy
     energy_j["digital_products"] = _times(stays_digital.macs, engine.digital.mac_energy_j)
     loss = 1.0 / engine.system.power_supply_efficiency - 1.0
     energy_j["power_supply"] = number(sum(energy_j.values()) * loss)
     return Cost(
         energy_j=energy_j,
-        time_s=number(time_s),
+        time_s=number(use.time_s),
         passes=tally.busy_passes,
         conversions=tally.conversions,
         panel_loads=loads,
-        load_time_s=load_time_s,
-        engines=engines,
-        utilisation=number(busy_s / (engines * time_s)) if tally.busy_passes else 0.0,
+        load_time_s=_times(loads, engine.reload_time_s),
+        engines=use.engines,
+        utilisation=number(busy_s / use.engine_s) if tally.busy_passes else 0.0,
         macs=work.macs,
         optical_macs=tally.macs,
-        launched_energy_j=_times(engines, engine.launched_power_w() * time_s),
+        launched_energy_j=_times(1, engine.launched_power_w() * use.engine_s),
     )
+
+
+class _Use(NamedTuple):
+    """Engines that take part, time until the work is done [s], and the time of all engines together [s]."""
+
+    engines: int
+    time_s: Scalar
+    engine_s: Scalar
+
+
+def _resident(engine: "Engine", weights: Tally, moving: Tally, moving_s: Scalar) -> _Use:
+    """One engine per tile of the weights, and as many for moving operands as finish with them."""
+    utilisation, rate_hz = engine.system.utilisation, engine.operating_point.symbol_rate_hz
+    if not engine.holds_weights:
+        time_s = float(weights.busy_passes + moving.busy_passes) / rate_hz / utilisation
+        return _Use(min(weights.tiles + moving.tiles, 1), time_s, time_s)
+    longest_s = float(weights.longest_passes) / rate_hz
+    if not weights.longest_passes:
+        longest_s = moving_s / max(moving.tiles, 1)
+    share, known = moving_s / longest_s if moving.tiles else 0.0, not isinstance(number(longest_s), Tracer)
+    # Of an engine that is being differentiated nobody asks how many whole ones there are.
+    further = math.ceil(float(share) - 1e-9) if known and not isinstance(number(share), Tracer) else moving.tiles
+    time_s = longest_s / utilisation
+    return _Use(weights.tiles + further, time_s, (weights.tiles + share) * time_s)
 
 
 def power_budget(engine: "Engine") -> dict[str, Scalar]:
@@ -178,11 +197,6 @@ def _loads_j(engine: "Engine", loads: int, reloaded: Tally, data: Work) -> dict[
 def _executions(contraction: Contraction) -> int:
     """How often each engine of a product of data with data is written."""
     return contraction.vectors_per_matrix // contraction.m if contraction.m else 0
-
-
-def _longer(one_s: Scalar, other_s: Scalar) -> Scalar:
-    known = not isinstance(one_s, Tracer) and not isinstance(other_s, Tracer)
-    return max(float(one_s), float(other_s)) if known else jnp.maximum(one_s, other_s)
 
 
 def _check(engine: "Engine", panels: Deployment, dynamic: Sequence[str]) -> None:

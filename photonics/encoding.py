@@ -12,6 +12,14 @@ from photonics.gradients import largest_magnitude, straight_through
 from photonics.rotation import rotate, rotate_weights, rotation_additions
 from photonics.stage import Scalar, Signal, stage, static
 
+# The derivative of a quotient divides by the square of its scale, which has to stay inside float32.
+FAINTEST = 1e-18
+
+
+def there(value: Array, axis: int) -> Array:
+    """Whether there is anything along an axis, which is kept with length 1; what is too faint to divide by is not."""
+    return jnp.any(jnp.abs(value) > FAINTEST, axis=axis, keepdims=True)
+
 
 @dataclasses.dataclass(frozen=True)
 class Exposure:
@@ -136,7 +144,7 @@ class Encoding:
         return rotate_weights(w) if self.rotate else w
 
     def activation_scales(self, x: Array) -> Array:
-        """Scale (..., 1) per token of x (..., k); 1 where a token is all zero."""
+        """Scale (..., 1) per token of x (..., k); 1 where a token is all zero, or fainter than `FAINTEST`."""
         return _positive(_magnitude(x, self.activation_percentile, axis=-1))
 
     def static_activation_scale(self, sample: Array) -> Array:
@@ -144,7 +152,7 @@ class Encoding:
         return _positive(_magnitude(sample.reshape(-1), self.activation_percentile, axis=0)[0])
 
     def weight_scales(self, w: Array) -> Array:
-        """Scale (..., 1, n) per column of w (..., k, n); 1 where a column is all zero."""
+        """Scale (..., 1, n) per column of w (..., k, n); 1 where a column is all zero, or fainter than `FAINTEST`."""
         return _positive(_magnitude(w, self.weight_percentile, axis=-2))
 
     # Signs -----------------------------------------------------------------------------------------------------------
@@ -218,4 +226,4 @@ def _magnitude(value: Array, percentile: float, axis: int) -> Array:
 
 
 def _positive(scale: Array) -> Array:
-    return jnp.where(scale > 0, scale, 1.0)
+    return jnp.where(scale > FAINTEST, scale, 1.0)

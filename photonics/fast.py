@@ -23,7 +23,7 @@ from jax import Array
 
 from photonics import one_by_one
 from photonics.draws import standard_normal, stream, sum_of_bits
-from photonics.encoding import Exposure, digit_levels
+from photonics.encoding import Exposure, digit_levels, there
 from photonics.gradients import gaussian_counts, standard_deviation
 from photonics.loaded_panel import LoadedPanel, exact_codes, split_rows
 from photonics.products import bits_of, exact_product, float32_product, light_product
@@ -74,13 +74,17 @@ def matmul(engine: "FreeSpaceEngine", key: Array, x: Array, panel: LoadedPanel) 
 
 
 def _drives(engine: "FreeSpaceEngine", x: Array, panel: LoadedPanel) -> tuple[Array, Array]:
-    """Signed drives (tiles, m, rows) that x (..., k) becomes, and the scale (..., 1) or () that undoes it."""
+    """Signed drives (tiles, m, rows) that x (..., k) becomes, and the scale (..., 1) or () that undoes it.
+
+    A token that is all zero is worth nothing: its conversions hold noise alone and are not used.
+    """
     rotated = engine.encoding.rotate_activations(x.astype(jnp.float32))
     token = engine.encoding.activation_scale == "token"
     scale = engine.encoding.activation_scales(rotated) if token else panel.activation_scale
     # One reciprocal per token, because a division for every activation would cost more than the rounding.
     drive = engine.dac.drive(rotated * (1.0 / scale)).reshape(-1, panel.k)
-    return split_rows(drive, panel.tiles, panel.rows), scale
+    worth = jnp.where(there(rotated, -1), scale, 0.0) if token else scale
+    return split_rows(drive, panel.tiles, panel.rows), worth
 
 
 def detected_electrons(engine: "FreeSpaceEngine", x: Array, panel: LoadedPanel) -> Array:

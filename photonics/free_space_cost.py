@@ -71,6 +71,6 @@ def count(engine: "FreeSpaceEngine", contraction: Contraction) -> Tally:
         outputs=shown * n,
         partial_sums=shown * n * (tiles_in * encoding.panels - 1),
         digital_ops=shown * (input_ops + output_ops),
-        weights=matrices * k * n,
+        weights=matrices * k * n * contraction.weights,
         macs=contraction.macs,
     )

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from photonics.encoding import Exposure
+from photonics.encoding import Exposure, there
 from photonics.fixed_pattern import Instance
 from photonics.loaded_panel import LoadedPanel, split_rows
 from photonics.transmissions import transmissions
@@ -47,7 +47,9 @@ def matmul(
                 value = _conversion(engine, random, exposure, lights, on_panel, own, *constant)
                 gathered += exposure.factor / engine.encoding.weight_factor * value
         y += gathered / engine.encoding.repetitions * scale[number]
-    y = y.reshape(*x.shape[:-1], panel.n) * np.asarray(x_scale, np.float64)
+    # A token that is all zero is worth nothing.
+    worth = jnp.where(there(rotated, -1), x_scale, 0.0) if token else x_scale
+    y = y.reshape(*x.shape[:-1], panel.n) * np.asarray(worth, np.float64)
     return jnp.asarray(y, x.dtype)
 
 

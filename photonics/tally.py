@@ -22,7 +22,7 @@ class Tally:
         outputs: outputs written.
         partial_sums: outputs added to those of another tile, digit or modulus.
         digital_ops: operations of the digital back end.
-        weights: weights of all matrices, read anew where panels are reloaded.
+        weights: weights of all matrices, read anew where panels are reloaded; operands that are data are near, hence 0.
         weight_reads: weights read while computing, where they are streamed.
         macs: logical multiply-accumulates.
     """
@@ -83,7 +83,7 @@ def count_tiles(
         outputs=shown * n,
         partial_sums=shown * n * (tiles_in - 1),
         digital_ops=shown * (k * input_ops + n * (tiles_in * tile_ops + tiles_in - 1 + output_ops)),
-        weights=matrices * k * n,
+        weights=matrices * k * n * contraction.weights,
         macs=contraction.macs,
     )
 
@@ -128,7 +128,7 @@ def count_streams(
         outputs=shown * n,
         partial_sums=shown * n * (tiles_in - 1),
         digital_ops=shown * (2 * k + vector_ops + n * (tiles_in * tile_ops + output_ops)),
-        weights=matrices * executions * k * n,
+        weights=matrices * executions * k * n * contraction.weights,
         weight_reads=weight_drives,
         macs=contraction.macs,
     )

@@ -16,13 +16,14 @@ from jax import Array
 
 from photonics import tiled_explanation
 from photonics.budgets import LinkStep
-from photonics.draws import stream
+from photonics.draws import standard_normal, stream
+from photonics.encoding import there
 from photonics.engine import Engine
 from photonics.fixed_pattern import Instance
 from photonics.loaded_panel import split_rows
 from photonics.loaded_tiles import Encoded, LoadedTiles, no_tiles
 from photonics.rotation import rotate, rotate_weights
-from photonics.stage import Scalar
+from photonics.stage import Scalar, Signal
 from photonics.transmissions import tiling
 from photonics.units import db_from_ratio
 
@@ -48,14 +49,20 @@ class TiledEngine(Engine):
         """Drives that the converters show for x / scale, any shape; straight-through."""
         raise NotImplementedError
 
-    def analog(self, key: Array, drive: Array, tile: dict[str, Array], leading: Sequence[int]) -> Array:
+    def analog(
+        self, key: Array, drive: Array, full_scale: Array, tile: dict[str, Array], leading: Sequence[int]
+    ) -> Array:
         """What the ADC sees (m, n) for drives (m, rows), noise and errors included, in normalised products.
 
-        `leading` are the axes that the m tokens had: draws of shape (*leading, n) belong to tokens, not to batches.
+        `full_scale` (n,) is the half range of the ADC, which the noise of the converter itself may follow. `leading`
+        are the axes that the m tokens had, see `token_draws`. A family may put axes of its own in front of m, as for
+        products that are converted apart; its `convert` takes them away again.
         """
         raise NotImplementedError
 
-    def counted(self, random: np.random.Generator, drive: np.ndarray, tile: dict[str, np.ndarray]) -> np.ndarray:
+    def counted(
+        self, random: np.random.Generator, drive: np.ndarray, full_scale: Signal, tile: dict[str, np.ndarray]
+    ) -> np.ndarray:
         """The same (m, n), followed stage by stage in float64."""
         raise NotImplementedError
 
@@ -105,10 +112,11 @@ class TiledEngine(Engine):
         drives, scale = (np.asarray(part, np.float64) for part in _drives(self, x, panel.k, panel.tiles, panel.rows))
         y = np.zeros((drives.shape[1], panel.n))
         for tile in range(panel.tiles):
-            own = panel.of_tile(tile)
-            analog = self.counted(random, drives[tile], {name: np.asarray(value) for name, value in own.items()})
-            code = np.asarray(self.convert(jnp.asarray(analog, jnp.float32), panel.full_scale[tile], own), np.float64)
-            y += code * np.asarray(panel.scale[tile], np.float64) * scale[min(tile, len(scale) - 1)]
+            own, full_scale = panel.of_tile(tile), panel.full_scale[tile]
+            held = {name: np.asarray(value) for name, value in own.items()}
+            analog = self.counted(random, drives[tile], np.asarray(full_scale), held)
+            code = np.asarray(self.convert(jnp.asarray(analog, jnp.float32), full_scale, own), np.float64)
+            y += code * np.asarray(panel.scale[tile], np.float64) * scale[tile]
         return jnp.asarray(y.reshape(*x.shape[:-1], panel.n), x.dtype)
 
     # What there is to know -----------------------------------------------------------------------------------------
@@ -136,6 +144,11 @@ class TiledEngine(Engine):
         return tiled_explanation.explain(self, work=work, chosen=chosen)
 
 
+def token_draws(key: Array, leading: Sequence[int], columns: int) -> Array:
+    """Standard normal draws (m, columns) that belong to the tokens of axes `leading`, whatever batch they stand in."""
+    return standard_normal(key, (*leading, columns)).reshape(-1, columns)
+
+
 # Compiled here, because called eagerly every small operation would be compiled by itself.
 @jax.jit
 def _load(
@@ -148,6 +161,8 @@ def _load(
     w = w.astype(jnp.float32)
     w = rotate_weights(w) if engine.rotates else w
     tiled = jnp.pad(w, ((0, tiles * rows - k), (0, 0))).reshape(tiles, rows, n)
+    held = there(tiled, 1)
+    tiled = jnp.where(held, tiled, 0.0)
     encoded, one = engine.encode(tiled, instance), jnp.ones((), jnp.float32)
     if ranges is not None:
         full_scale, activation_scale = ranges
@@ -160,7 +175,8 @@ def _load(
         full_scale, activation_scale = jax.lax.stop_gradient(engine.full_scale_of(drive, encoded.values)), one
     return LoadedTiles(
         values=encoded.values,
-        scale=encoded.scale,
+        # A column without weights is worth nothing either, whatever noise its converter sees.
+        scale=jnp.where(held[:, 0], encoded.scale, 0.0),
         full_scale=jnp.broadcast_to(full_scale, (tiles, n)),
         activation_scale=activation_scale,
         k=k,
@@ -170,22 +186,26 @@ def _load(
 
 
 def _drives(engine: TiledEngine, x: Array, k: int, tiles: int, rows: int) -> tuple[Array, Array]:
-    """Drives (tiles, m, rows) of x (..., k), rotated if the engine rotates, and the scales (tiles or 1, m, 1)."""
+    """Drives (tiles, m, rows) of x (..., k), rotated if the engine rotates, and what a full one is worth (tiles, m, 1).
+
+    The part of a token that is all zero is worth nothing: its conversions hold noise alone and are not used.
+    """
     x = x.astype(jnp.float32).reshape(-1, k)
     parts = split_rows(rotate(x) if engine.rotates else x, tiles, rows)
+    lit = there(parts, -1)
+    parts = jnp.where(lit, parts, 0.0)
     scale = engine.activation_scale(parts)
-    return engine.drive(parts / scale), scale
+    return engine.drive(parts / scale), jnp.where(lit, scale, 0.0)
 
 
 @jax.jit
 def _matmul(engine: TiledEngine, key: Array, x: Array, panel: LoadedTiles) -> Array:
     leading = x.shape[:-1]
     drives, scale = _drives(engine, x, panel.k, panel.tiles, panel.rows)
-    scale = jnp.broadcast_to(scale, (panel.tiles, *scale.shape[1:]))
 
     def one(total: Array, inputs: tuple) -> tuple[Array, None]:
         index, drive, own_scale, values, weight_scale, full_scale = inputs
-        analog = engine.analog(stream(key, index), drive, values, leading)
+        analog = engine.analog(stream(key, index), drive, full_scale, values, leading)
         code = engine.convert(analog, full_scale, values)
         return total + code * weight_scale * own_scale, None
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from photonics.encoding import digit_levels, digits
+from photonics.encoding import digit_levels, digits, there
 from photonics.fixed_pattern import Instance, disturb
 from photonics.gradients import largest_magnitude
 
@@ -63,6 +63,8 @@ def transmissions(engine: "FreeSpaceEngine", w: Array, instance: Instance) -> Tr
         middle = panel.transmit(0.5) if encoding.weight_sign == "offset" else 0.0
         mixed = (optics.mix(by_panel(rail - middle, panel.outputs)) for rail in rails)
         rails = optics.leak(tuple(from_panel(light, w.shape[1]) + middle for light in mixed))
+    # A column without weights is worth nothing, whatever noise its converter sees.
+    scale = jnp.where(there(tiled, 1), scale, 0.0)
     scales = jnp.concatenate([scale[:, 0] * weight for _, weight in parts])
     # Digits are pre-distorted already; by how much only matters for the ranges of the converters.
     return Transmissions(rails, meant if encoding.weight_slices == 1 else codes, scales)

@@ -30,7 +30,7 @@ from photonics.loaded_tiles import Encoded
 from photonics.memory import Memory
 from photonics.photodetector import Photodetector
 from photonics.receiver import Receiver
-from photonics.stage import OperatingPoint, Scalar, stage, static
+from photonics.stage import OperatingPoint, Scalar, Signal, stage, static
 from photonics.system import System
 from photonics.tiled_engine import TiledEngine
 from photonics.transmissions import by_panel, from_panel
@@ -157,16 +157,22 @@ class AnalogOpticalComputerEngine(TiledEngine):
         """Signed drives in [-1, 1] about the bias."""
         return self.dac.drive(normalised)
 
-    def analog(self, key: Array, drive: Array, tile: dict[str, Array], leading: Sequence[int]) -> Array:
+    def analog(
+        self, key: Array, drive: Array, full_scale: Array, tile: dict[str, Array], leading: Sequence[int]
+    ) -> Array:
         """What the ADC sees (m, n) in normalised products: closed-form mean and noise, then the electronics."""
+        del full_scale
         plus, minus = self.source.emitted(drive)
         shape = (*leading, tile["offset"].shape[-1])
         first, second = (standard_normal(stream(key, number), shape).reshape(-1, shape[-1]) for number in (0, 1))
         seen = law.received(self, plus @ tile["plus"], minus @ tile["minus"], tile, first)
         return gaussian_counts(law.behind(self, seen, tile), law.adc_noise(self, tile["full_scale"]), second)
 
-    def counted(self, random: np.random.Generator, drive: np.ndarray, tile: dict[str, np.ndarray]) -> np.ndarray:
+    def counted(
+        self, random: np.random.Generator, drive: np.ndarray, full_scale: Signal, tile: dict[str, np.ndarray]
+    ) -> np.ndarray:
         """The same (m, n), photon by photon, float64."""
+        del full_scale
         plus, minus = (np.asarray(light, float) for light in self.source.emitted(drive))
         seen = np.asarray(law.behind(self, law.counted(self, random, (plus, minus), tile), tile), float)  # pyright: ignore
         deviation = np.sqrt(np.asarray(law.adc_noise(self, np.asarray(tile["full_scale"], float)), float))

@@ -100,6 +100,6 @@ def count(engine: "AnalogOpticalComputerEngine", contraction: Contraction) -> Ta
         outputs=shown * n,
         partial_sums=shown * n * (tiles_in - 1),
         digital_ops=shown * operations,
-        weights=matrices * k * n,
+        weights=matrices * k * n * contraction.weights,
         macs=contraction.macs,
     )

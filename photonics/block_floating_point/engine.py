@@ -15,7 +15,7 @@ from photonics.block_floating_point.channels import Channels
 from photonics.block_floating_point.chip import TensorCore, WeightBank
 from photonics.dac import Dac
 from photonics.digital import DigitalBackEnd
-from photonics.draws import standard_normal, stream
+from photonics.draws import stream
 from photonics.fixed_pattern import Instance
 from photonics.gradients import gaussian_counts, standard_deviation
 from photonics.loaded_tiles import Encoded
@@ -23,10 +23,10 @@ from photonics.memory import Memory
 from photonics.noise_budget import NoiseTerm, ranked
 from photonics.products import float32_product
 from photonics.receiver import TransimpedanceReceiver
-from photonics.stage import OperatingPoint, Scalar, number, stage, static
+from photonics.stage import OperatingPoint, Scalar, Signal, number, stage, static
 from photonics.system import System
 from photonics.tally import Tally, count_tiles
-from photonics.tiled_engine import TiledEngine
+from photonics.tiled_engine import TiledEngine, token_draws
 from photonics.waveguide_photodetector import WaveguidePhotodetector
 
 if TYPE_CHECKING:
@@ -137,23 +137,23 @@ class BlockFloatingPointEngine(TiledEngine):
         """Codes of the vector converters over their largest."""
         return self.dac.drive(normalised)
 
-    def analog(self, key: Array, drive: Array, tile: dict[str, Array], leading: Sequence[int]) -> Array:
+    def analog(
+        self, key: Array, drive: Array, full_scale: Array, tile: dict[str, Array], leading: Sequence[int]
+    ) -> Array:
         """See `TiledEngine.analog`."""
-        shape = (*leading, tile["v"].shape[-1])
-        mean = float32_product(drive, tile["v"])
-        normal = standard_normal(stream(key, _DETECTION), shape).reshape(mean.shape)
+        mean, n = float32_product(drive, tile["v"]), tile["v"].shape[-1]
         light = jnp.sum(jnp.abs(drive), axis=-1, keepdims=True)
-        signal = gaussian_counts(mean, self._variance(light), normal)
-        full_scale = self.inputs / self.channels.gain
+        signal = gaussian_counts(mean, self._variance(light), token_draws(stream(key, _DETECTION), leading, n))
         if "gain" in tile:
             signal = signal * tile["gain"] + tile["offset"] * self.lsb(full_scale)
         if self.adc.ideal:
             return signal
-        normal = standard_normal(stream(key, _CONVERTER), shape).reshape(mean.shape)
-        deviation = standard_deviation(jnp.asarray(self.adc.noise_variance(full_scale)))
-        return signal + deviation * self.channels.unit_noise(normal)
+        noise = self.channels.unit_noise(token_draws(stream(key, _CONVERTER), leading, n))
+        return signal + standard_deviation(self.adc.noise_variance(full_scale)) * noise
 
-    def counted(self, random: np.random.Generator, drive: np.ndarray, tile: dict[str, np.ndarray]) -> np.ndarray:
+    def counted(
+        self, random: np.random.Generator, drive: np.ndarray, full_scale: Signal, tile: dict[str, np.ndarray]
+    ) -> np.ndarray:
         """See `TiledEngine.counted`: photons on both photodiodes, receiver, channel, converter."""
         at, path = self.operating_point, float(self.electrons_per_path())
         v, light = tile["v"].astype(np.float64), np.sum(np.abs(drive), axis=-1, keepdims=True)
@@ -164,9 +164,8 @@ class BlockFloatingPointEngine(TiledEngine):
             rails = [random.poisson(np.maximum(mean, 0.0)).astype(np.float64) for mean in rails]
         read = random.normal(size=product.shape) * math.sqrt(float(self._readout_variance()))
         signal = (rails[0] - rails[1] + read) / path
-        full_scale = self.inputs / float(self.channels.gain)
         if "gain" in tile:
-            signal = signal * tile["gain"] + tile["offset"] * float(self.lsb(full_scale))
+            signal = signal * tile["gain"] + tile["offset"] * self.lsb(full_scale)
         if self.adc.ideal:
             return signal
         draws = {
@@ -174,14 +173,14 @@ class BlockFloatingPointEngine(TiledEngine):
             "logistic": lambda: random.logistic(scale=math.sqrt(3.0) / math.pi, size=signal.shape),
             "uniform": lambda: random.uniform(-math.sqrt(3.0), math.sqrt(3.0), size=signal.shape),
         }
-        return signal + math.sqrt(float(self.adc.noise_variance(full_scale))) * draws[self.channels.noise]()
+        return signal + np.sqrt(self.adc.noise_variance(full_scale)) * draws[self.channels.noise]()
 
     def convert(self, analog: Array, full_scale: Array, tile: dict[str, Array]) -> Array:
         """Codes times lsb, channels corrected."""
         code = analog if self.adc.ideal else self.adc.convert(analog, full_scale)
         return self.channels.corrected(code, self.lsb(full_scale), tile if "gain" in tile else {})
 
-    def lsb(self, full_scale: Scalar) -> Scalar:
+    def lsb(self, full_scale: Signal) -> Signal:
         """One step of the ADC in units of a."""
         return full_scale / self.adc.levels()
 

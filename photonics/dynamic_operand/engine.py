@@ -11,7 +11,7 @@ from jax import Array
 from photonics import operands
 from photonics.dac import Dac
 from photonics.digital import DigitalBackEnd
-from photonics.draws import standard_normal, stream
+from photonics.draws import stream
 from photonics.dynamic_operand import origins
 from photonics.dynamic_operand.core_area import CoreArea
 from photonics.dynamic_operand.core_power import CorePower
@@ -27,10 +27,10 @@ from photonics.loaded_tiles import Encoded
 from photonics.memory import Memory
 from photonics.ranging import Ranging
 from photonics.scales import largest_scale
-from photonics.stage import OperatingPoint, Scalar, number, stage, static
+from photonics.stage import OperatingPoint, Scalar, Signal, number, stage, static
 from photonics.system import System
 from photonics.tally import Tally, count_streams
-from photonics.tiled_engine import TiledEngine
+from photonics.tiled_engine import TiledEngine, token_draws
 
 if TYPE_CHECKING:
     from photonics.noise_budget import NoiseTerm
@@ -142,8 +142,11 @@ class DynamicOperandEngine(TiledEngine):
         """Signed drives of the activations; see `Dac.drive`."""
         return self.dac.drive(normalised)
 
-    def analog(self, key: Array, drive: Array, tile: dict[str, Array], leading: Sequence[int]) -> Array:
+    def analog(
+        self, key: Array, drive: Array, full_scale: Array, tile: dict[str, Array], leading: Sequence[int]
+    ) -> Array:
         """Difference of the photodiodes over 2 e_p for drives (m, rows), with its noise (m, n)."""
+        del full_scale
         v, noise, imbalance = tile["v"], self.operand_noise, self._imbalance(drive.shape[1])
         swing2 = 1.0 - jnp.square(imbalance)
         x2, v2, power = jnp.square(drive), jnp.square(v), noise.power_factor()
@@ -153,11 +156,14 @@ class DynamicOperandEngine(TiledEngine):
         gain = self.gain_electrons()
         variance = noise.term_variance() * ((x2 * swing2) @ v2) + self._detected_variance(light, v) / gain / gain
         output2 = jnp.square(noise.output_deviation)
-        normal = standard_normal(stream(key, 0), (*leading, mean.shape[-1])).reshape(mean.shape)
+        normal = token_draws(stream(key, 0), leading, v.shape[1])
         return gaussian_counts(mean, variance * (1.0 + output2) + output2 * jnp.square(mean), normal)
 
-    def counted(self, random: np.random.Generator, drive: np.ndarray, tile: dict[str, np.ndarray]) -> np.ndarray:
+    def counted(
+        self, random: np.random.Generator, drive: np.ndarray, full_scale: Signal, tile: dict[str, np.ndarray]
+    ) -> np.ndarray:
         """The same, field by field and photon by photon, for the outputs of one symbol after another."""
+        del full_scale
         v, width, core = np.asarray(tile["v"], np.float64), self.core.outputs, self.core
         imbalance = np.asarray(self._imbalance(drive.shape[1]), np.float64)
         electrons, symbols = float(self.electrons_per_operand()), core.symbols(drive.shape[1])

@@ -68,7 +68,7 @@ class LaserLink:
         return core.cores * laser_power_w / self.wall_plug_efficiency
 
     def way(self, core: TensorCore) -> tuple[tuple[str, Scalar], ...]:
-        """The light of one core on its way to one unit, one operand with all wavelengths: each step, and what it passes."""
+        """Steps of one core's light on its way to one unit, one operand with all wavelengths, and what they pass."""
         unit = self.splitter_transmission * self.phase_shifter_transmission * self.coupler_transmission
         return (
             ("one of two operands", 0.5),

@@ -25,7 +25,7 @@ from photonics.loaded_tiles import Encoded
 from photonics.memory import Memory
 from photonics.ranging import Ranging
 from photonics.scales import largest_scale
-from photonics.stage import OperatingPoint, Scalar, stage, static
+from photonics.stage import OperatingPoint, Scalar, Signal, stage, static
 from photonics.system import System
 from photonics.tiled_engine import TiledEngine
 
@@ -166,18 +166,22 @@ class HomodyneEngine(TiledEngine):
         """Drives in [-1, 1], rounded to the codes of the DAC."""
         return self.dac.drive(normalised)
 
-    def analog(self, key: Array, drive: Array, tile: dict[str, Array], leading: Sequence[int]) -> Array:
-        """What the ADC sees, by repetition and with unit draws of its own noise; see `law.fast`."""
-        return law.fast(self, key, drive, tile, leading)
+    def analog(
+        self, key: Array, drive: Array, full_scale: Array, tile: dict[str, Array], leading: Sequence[int]
+    ) -> Array:
+        """What the ADC sees by repetition (R, m, n); see `law.fast`."""
+        return law.fast(self, key, drive, full_scale, tile, leading)
 
-    def counted(self, random: np.random.Generator, drive: np.ndarray, tile: dict[str, np.ndarray]) -> np.ndarray:
+    def counted(
+        self, random: np.random.Generator, drive: np.ndarray, full_scale: Signal, tile: dict[str, np.ndarray]
+    ) -> np.ndarray:
         """The same, photon by photon; see `law.counted`."""
-        return law.counted(self, random, drive, tile)
+        return law.counted(self, random, drive, full_scale, tile)
 
     def convert(self, analog: Array, full_scale: Array, tile: dict[str, Array]) -> Array:
         """Codes times lsb, averaged over the repetitions (m, n)."""
         del tile
-        return law.converted(self, analog, full_scale)
+        return jnp.mean(analog if self.adc.ideal else self.adc.convert(analog, full_scale), axis=0)
 
     def full_scale_of(self, drive: Array | None, values: dict[str, Array]) -> Array:
         """Half range of the ADC (tiles, n): statistics of sample drives (tiles, m, rows), or of typical operands."""

@@ -15,12 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from photonics.draws import standard_normal, stream
+from photonics.draws import stream
 from photonics.gradients import gaussian_counts, standard_deviation
 from photonics.homodyne.fields import Field, interference
 from photonics.homodyne.phase import turned
 from photonics.homodyne.quantum_limit import quantum_limit
-from photonics.stage import Scalar, Signal
+from photonics.stage import Signal
+from photonics.tiled_engine import token_draws
 
 if TYPE_CHECKING:
     from photonics.homodyne.engine import HomodyneEngine
@@ -34,18 +35,23 @@ def held(tile: dict[str, Array]) -> Field:
     return Field(tile["signal"], tile["leak"] if "leak" in tile else jnp.zeros(()))
 
 
-def fast(engine: "HomodyneEngine", key: Array, drive: Array, tile: dict[str, Array], leading: Sequence[int]) -> Array:
-    """What the converters see for drives (m, rows), by repetition: (R, 1 or 2, m, n).
-
-    The second entry, where the converter is not ideal, is the unit draw of its own noise, whose size follows its range.
-    """
+def fast(
+    engine: "HomodyneEngine",
+    key: Array,
+    drive: Array,
+    full_scale: Array,
+    tile: dict[str, Array],
+    leading: Sequence[int],
+) -> Array:
+    """What the converters see for drives (m, rows), their own noise included, by repetition: (R, m, n)."""
 
     def once(repetition: Array | int) -> Array:
         own = stream(key, repetition)
         signal = _once(engine, own, drive, tile, leading)
         if engine.adc.ideal:
-            return signal[None]
-        return jnp.stack([signal, _normal(own, _CONVERTER, leading, signal.shape)])
+            return signal
+        deviation = standard_deviation(engine.adc.noise_variance(full_scale))
+        return signal + deviation * token_draws(stream(own, _CONVERTER), leading, signal.shape[1])
 
     if engine.encoding.repetitions == 1:
         return once(0)[None]
@@ -59,7 +65,7 @@ def _once(engine: "HomodyneEngine", key: Array, drive: Array, tile: dict[str, Ar
     per_product = 2.0 * jnp.sqrt(by_weights * by_drives)
     lit, fluctuation = activations, None
     if engine.laser.fluctuates:
-        normal = _normal(key, _INTENSITY, leading, drive.shape)
+        normal = token_draws(stream(key, _INTENSITY), leading, drive.shape[1])
         fluctuation = standard_deviation(engine.laser.relative_variance(at)) * normal
         lit = activations.scaled(1.0 + fluctuation)
     phase, moments = tile.get("phase", 0.0), engine.phase.moments()
@@ -89,7 +95,7 @@ def _once(engine: "HomodyneEngine", key: Array, drive: Array, tile: dict[str, Ar
         variance = variance + jnp.maximum(jitter, 0.0) * (1.0 + engine.laser.relative_variance(at))
     gain = 1.0 + tile.get("gain", 0.0)
     readout = engine.readout_variance() / (per_product * per_product)
-    normal = _normal(key, _COUNTS, leading, mean.shape)
+    normal = token_draws(stream(key, _COUNTS), leading, mean.shape[1])
     seen = gaussian_counts(gain * mean, gain * gain * variance + readout, normal)
     return engine.integrator.clip(seen, engine.integrator.limit_electrons(engine.diodes_f()) / per_product)
 
@@ -109,16 +115,19 @@ def trim(engine: "HomodyneEngine", rows: int, phase: Signal, imbalance: Signal) 
 
 
 def counted(
-    engine: "HomodyneEngine", random: np.random.Generator, drive: np.ndarray, tile: dict[str, np.ndarray]
+    engine: "HomodyneEngine",
+    random: np.random.Generator,
+    drive: np.ndarray,
+    full_scale: Signal,
+    tile: dict[str, np.ndarray],
 ) -> np.ndarray:
-    """The same as `fast`, (R, 1 or 2, m, n) float64, symbol by symbol and photon by photon."""
+    """The same as `fast`, (R, m, n) float64, symbol by symbol and photon by photon."""
     repetitions = []
     for _ in range(engine.encoding.repetitions):
         signal = _count(engine, random, drive, tile)
-        if engine.adc.ideal:
-            repetitions.append(signal[None])
-        else:
-            repetitions.append(np.stack([signal, random.standard_normal(signal.shape)]))
+        if not engine.adc.ideal:
+            signal += np.sqrt(engine.adc.noise_variance(full_scale)) * random.standard_normal(signal.shape)
+        repetitions.append(signal)
     return np.stack(repetitions)
 
 
@@ -161,16 +170,3 @@ def detected(engine: "HomodyneEngine", drive: Array, tile: dict[str, Array]) -> 
 
 def _complex(signal: Array | np.ndarray, leak: Array | np.ndarray | float) -> np.ndarray:
     return np.asarray(signal, np.float64) + 1j * np.asarray(leak, np.float64)
-
-
-def _normal(key: Array, kind: int, leading: Sequence[int], shape: tuple[int, ...]) -> Array:
-    """Unit draws (m, columns) that belong to their tokens."""
-    return standard_normal(stream(key, kind), (*leading, shape[1])).reshape(shape)
-
-
-def converted(engine: "HomodyneEngine", analog: Array, full_scale: Scalar) -> Array:
-    """Mean over the repetitions of the codes times lsb, (m, n), of what `fast` or `counted` gave."""
-    if engine.adc.ideal:
-        return jnp.mean(analog[:, 0], axis=0)
-    noise = standard_deviation(engine.adc.noise_variance(full_scale)) * analog[:, 1]
-    return jnp.mean(engine.adc.convert(analog[:, 0] + noise, jnp.asarray(full_scale)), axis=0)

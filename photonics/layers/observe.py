@@ -8,7 +8,6 @@ from typing import Any
 import jax.numpy as jnp
 from flax import nnx
 
-from photonics.layers.data_products import OpticalDataDot
 from photonics.layers.optical_dot import Ranges
 from photonics.layers.opticalize import optical_seams, unload_panels
 from photonics.layers.seams import Seam
@@ -32,8 +31,6 @@ def calibrate(model: nnx.Module, run: Callable[[nnx.Module], Any]) -> None:
     """
     unload_panels(model)
     for seam, record in _observe(model, run, "calibrate"):
-        if isinstance(seam.dot(), OpticalDataDot):
-            continue
         seam.dot().ranges = nnx.List([nnx.data(Ranges(ranges)) for ranges in record])
 
 

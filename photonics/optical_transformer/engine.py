@@ -1,6 +1,5 @@
 """The engine that Optical Transformers account for: quantised operands, resident weights, counted photons."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,10 +11,10 @@ from photonics import operands
 from photonics.adc import Adc
 from photonics.dac import Dac
 from photonics.digital import DigitalBackEnd
-from photonics.draws import standard_normal, stream
+from photonics.draws import stream
 from photonics.fixed_pattern import Instance
 from photonics.gradients import gaussian_counts
-from photonics.loaded_tiles import Encoded, LoadedTiles
+from photonics.loaded_tiles import Encoded
 from photonics.memory import Memory
 from photonics.noise_budget import NoiseTerm
 from photonics.optical_transformer import accounting, noise
@@ -26,10 +25,10 @@ from photonics.optical_transformer.receiver import Receiver
 from photonics.optical_transformer.signs import PARTS, Signs, part
 from photonics.optical_transformer.source import Source
 from photonics.ranging import Ranging
-from photonics.stage import OperatingPoint, Scalar, stage, static
+from photonics.stage import OperatingPoint, Scalar, Signal, stage, static
 from photonics.system import System
 from photonics.tally import Tally
-from photonics.tiled_engine import TiledEngine
+from photonics.tiled_engine import TiledEngine, token_draws
 from photonics.work import Contraction
 
 
@@ -71,13 +70,6 @@ class OpticalTransformerEngine(TiledEngine):
 
     # The product ---------------------------------------------------------------------------------------------------
 
-    def _load_panel(
-        self, w: Array, sample: Array | None, instance: Instance, ranges: tuple[Array, Array] | None
-    ) -> LoadedTiles:
-        # Noise of the converter is a share of its range, so the range goes where noise is drawn.
-        loaded = super()._load_panel(w, sample, instance, ranges)
-        return dataclasses.replace(loaded, values={**loaded.values, "full_scale": loaded.full_scale})
-
     def encode(self, w: Array, instance: Instance) -> Encoded:
         """See `TiledEngine.encode`: "v" (tiles, rows, n), one scale for the matrix; instances do not differ."""
         del instance
@@ -99,23 +91,26 @@ class OpticalTransformerEngine(TiledEngine):
             return [drive @ v]
         return [part(drive, of_x) @ part(v, of_w) for _, of_x, of_w in PARTS]
 
-    def analog(self, key: Array, drive: Array, tile: dict[str, Array], leading: Sequence[int]) -> Array:
+    def analog(
+        self, key: Array, drive: Array, full_scale: Array, tile: dict[str, Array], leading: Sequence[int]
+    ) -> Array:
         """See `TiledEngine.analog`; (4, m, n) where the products of parts are converted one by one."""
         path, v = electrons_per_path(self), tile["v"]
         means = self.products(drive, v)
         lights = [jnp.abs(drive) @ jnp.abs(v)] if self.encoding.signs == "rails" else means
         behind = self.receiver.readout_variance(self.operating_point) / path / path
-        behind = behind + self.converter_variance(tile["full_scale"])
+        behind = behind + self.converter_variance(full_scale)
         seen = []
         for place, (mean, light) in enumerate(zip(means, lights, strict=True)):
             variance = (light / path if self.receiver.shot_noise else 0.0) + behind
-            normal = standard_normal(stream(key, place), (*leading, mean.shape[-1])).reshape(mean.shape)
-            seen.append(gaussian_counts(mean, variance, normal))
+            seen.append(gaussian_counts(mean, variance, token_draws(stream(key, place), leading, v.shape[1])))
         return seen[0] if len(seen) == 1 else jnp.stack(seen)
 
-    def counted(self, random: np.random.Generator, drive: np.ndarray, tile: dict[str, np.ndarray]) -> np.ndarray:
+    def counted(
+        self, random: np.random.Generator, drive: np.ndarray, full_scale: Signal, tile: dict[str, np.ndarray]
+    ) -> np.ndarray:
         """See `TiledEngine.counted`: photons of the four products of parts, counted on their detectors."""
-        path, v, full_scale = float(electrons_per_path(self)), np.asarray(tile["v"], float), tile["full_scale"]
+        path, v = float(electrons_per_path(self)), np.asarray(tile["v"], float)
         positive, negative = np.maximum(drive, 0.0), np.maximum(-drive, 0.0)
         open_positive, open_negative = np.maximum(v, 0.0), np.maximum(-v, 0.0)
         if self.encoding.signs == "rails":
@@ -128,11 +123,9 @@ class OpticalTransformerEngine(TiledEngine):
         read = np.sqrt(float(self.receiver.readout_variance(self.operating_point)))
         seen = (electrons + random.normal(size=electrons.shape) * read) / path
         if not self.adc.ideal:
-            seen = seen + random.normal(size=seen.shape) * np.sqrt(
-                np.asarray(self.adc.noise_variance(jnp.asarray(full_scale)))
-            )
+            seen = seen + random.normal(size=seen.shape) * np.sqrt(self.adc.noise_variance(full_scale))
             if self.quantiser.rounding == "random":
-                seen = seen + random.uniform(-0.5, 0.5, size=seen.shape) * np.asarray(full_scale) / self.adc.levels()
+                seen = seen + random.uniform(-0.5, 0.5, size=seen.shape) * full_scale / self.adc.levels()
         return seen[0] if len(seen) == 1 else seen
 
     def _detect(self, random: np.random.Generator, mean: np.ndarray) -> np.ndarray:

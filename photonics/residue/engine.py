@@ -32,10 +32,10 @@ from photonics.residue.phase import (
 from photonics.residue.redundancy import decode
 from photonics.residue.residues import ResidueEncoding
 from photonics.scales import largest_scale
-from photonics.stage import OperatingPoint, Scalar, stage, static
+from photonics.stage import OperatingPoint, Scalar, Signal, stage, static
 from photonics.system import System
 from photonics.tally import Tally
-from photonics.tiled_engine import TiledEngine
+from photonics.tiled_engine import TiledEngine, token_draws
 
 if TYPE_CHECKING:
     from photonics.noise_budget import NoiseTerm
@@ -112,12 +112,15 @@ class ResidueEngine(TiledEngine):
         """Codes over Q, straight-through."""
         return self.dac.drive(normalised)
 
-    def analog(self, key: Array, drive: Array, tile: dict[str, Array], leading: Sequence[int]) -> Array:
+    def analog(
+        self, key: Array, drive: Array, full_scale: Array, tile: dict[str, Array], leading: Sequence[int]
+    ) -> Array:
         """(2 + cores, m, n): the product of the operands, that of their codes, and the phases in levels [0, m_i).
 
         Both products in units of codes squared; they differ where `dac.ideal` lets operands be no codes, and tell the
         converter nothing (`convert`).
         """
+        del full_scale
         levels = self.dac.levels()
         integer = exact = _product(_codes(drive, levels), _codes(tile["v"], levels))
         if self.dac.ideal:
@@ -128,12 +131,15 @@ class ResidueEngine(TiledEngine):
             mean = jnp.mod(whole, modulus).astype(jnp.float32)
             if "offset" in tile:
                 mean = mean + tile["offset"][index] * (modulus / (2.0 * math.pi))
-            normal = standard_normal(stream(key, index), (*leading, n)).reshape(mean.shape)
+            normal = token_draws(stream(key, index), leading, n)
             phases.append(wrapped(gaussian_counts(mean, self.level_variance(modulus), normal), modulus))
         return jnp.stack([exact, integer, *phases])
 
-    def counted(self, random: np.random.Generator, drive: np.ndarray, tile: dict[str, np.ndarray]) -> np.ndarray:
+    def counted(
+        self, random: np.random.Generator, drive: np.ndarray, full_scale: Signal, tile: dict[str, np.ndarray]
+    ) -> np.ndarray:
         """The same (2 + cores, m, n): residues of both operands, their phases summed, photons counted, phases read."""
+        del full_scale
         levels, (signal, local) = self.dac.levels(), (float(light) for light in self.electrons_per_path())
         v = np.asarray(tile["v"], np.float64)
         x_codes, w_codes = (np.rint(operand * levels).astype(np.int64) for operand in (drive, v))

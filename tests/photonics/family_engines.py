@@ -1,12 +1,13 @@
 """A small engine and an ideal one of every family, for the tests that hold for all of them."""
 
 import functools
-from typing import Any
+from typing import Any, TypeVar
 
 import photonics
 from photonics.catalogue import engine_names, read_engine_file
 from photonics.engine import Engine
 
+E = TypeVar("E", bound=Engine)
 BY_FAMILY = {
     family: [name for name in engine_names() if read_engine_file(name).family == family]
     for family in dict.fromkeys(read_engine_file(name).family for name in engine_names())
@@ -111,6 +112,8 @@ _ENGINES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     ),
 }
 FAMILIES = tuple(_ENGINES)
+# What makes an engine of a family exact, beside its `removals`.
+EXACT = {family: changes for family, (_, _, changes) in _ENGINES.items()}
 # What sets the fan-in, where it can be set.
 _FAN_IN = {
     "free-space": "source.count",
@@ -131,14 +134,18 @@ def small(family: str) -> Engine:
     return photonics.load_engine(name).replace(**size)
 
 
+def exact(engine: E) -> E:
+    """The engine, of a family that works tile by tile, without anything that keeps its product from being exact."""
+    removed = {path: value for _, changes in engine.removals() for path, value in changes.items()}
+    return engine.replace(**{**removed, **EXACT[engine.family]})
+
+
 @functools.cache
 def ideal(family: str) -> Engine:
-    """The same without anything that keeps a product from being exact."""
+    """The small engine without anything that keeps a product from being exact."""
     if family == "free-space":
         return photonics.load_engine("ideal").replace(**{**_ENGINES[family][1], "encoding.rotate": False})
-    engine = small(family)
-    removed = {path: value for _, changes in engine.removals() for path, value in changes.items()}
-    return engine.replace(**{**removed, **_ENGINES[family][2]})
+    return exact(small(family))
 
 
 def noisy(family: str) -> Engine:

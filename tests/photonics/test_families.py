@@ -159,6 +159,19 @@ def test_another_operating_point_compiles_nothing(family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_what_is_all_zero_stays_zero(family, product):
+    # A token, a column, and a token whose second half is zero: its noise is that of the first half alone.
+    engine = noisy(family)
+    x, w = _X.at[0, 0].set(0.0).at[1, 0, 10:].set(0.0), _W.at[:, 3].set(0.0)
+    for y in (product(engine, jax.random.key(0), x, w), engine.matmul_reference(jax.random.key(0), x, w)):
+        assert not np.any(y[0, 0]) and not np.any(y[..., 3])
+        assert np.all(np.isfinite(y)) and np.any(y[1, 0])
+    slopes = jax.grad(lambda x, w: jnp.sum(engine.matmul(jax.random.key(0), x, w) ** 2), argnums=(0, 1))(x, w)
+    faint = jax.grad(lambda x: jnp.sum(engine.matmul(jax.random.key(0), x, w)))(x * 1e-30)
+    assert all(bool(jnp.all(jnp.isfinite(slope))) for slope in (*slopes, faint))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_more_light_makes_less_noise(family, product):
     engine = small(family)
 
@@ -239,6 +252,32 @@ def test_attention_goes_to_engines_that_are_fast_enough(family):
     assert cost.optical_macs == cost.macs and cost.energy_j["digital_products"] == 0
     assert (cost.panel_loads > 0) is engine.holds_weights
     assert (cost.load_time_s > 0) is engine.holds_weights
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_attention_costs_a_sequence_the_same_in_any_batch(family):
+    engine = small(family)
+    engine = engine.replace(**{"panel.reload_time_s": 1e-7}) if engine.reload_time_s > 1e-5 else engine
+    per_sequence = []
+    for batch in (1, 8, 64):
+        weights = dataclasses.replace(_WEIGHTS, m=64 * batch)
+        data = dataclasses.replace(_DATA, m=64, n=64, batch=4 * batch)
+        cost = engine.cost(Work((weights, data)), dynamic=["attention"])
+        parts = {part: energy_j / batch for part, energy_j in cost.energy_j.items()}
+        per_sequence.append(parts)
+        assert 0 < cost.utilisation <= 1 + 1e-9
+    # Streamed weights serve more vectors at once in a larger batch; nothing else changes.
+    for parts in per_sequence[1:]:
+        assert 0.85 < sum(parts.values()) / sum(per_sequence[0].values()) < 1.02
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_operands_of_attention_do_not_come_from_far_memory(family):
+    engine = small(family)
+    engine = engine.replace(**{"panel.reload_time_s": 1e-7}) if engine.reload_time_s > 1e-5 else engine
+    engines = [engine.replace(**{"memory.far_energy_j_per_byte": far}) for far in (0.0, 1e-9)]
+    memory_j = [one.cost(Work((_DATA,)), dynamic=["scores"]).energy_j["memory"] for one in engines]
+    assert memory_j[0] == memory_j[1]
 
 
 @pytest.mark.parametrize("name", engine_names())

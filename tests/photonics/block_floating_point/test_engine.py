@@ -10,15 +10,12 @@ from photonics.block_floating_point.blocks import block_scale
 from photonics.block_floating_point.engine import BlockFloatingPointEngine
 from photonics.catalogue import apply_overrides, read_engine_file
 from photonics.work import Contraction, Work
+from tests.photonics.family_engines import EXACT
 
 _X, _W = jax.random.normal(jax.random.key(1), (40, 300)), jax.random.laplace(jax.random.key(2), (300, 20))
-_QUIET = {
-    "photodetector.shot_noise": False,
-    "receiver.feedback_resistance_ohm": 1e24,
-    "receiver.transconductance_siemens": 1e24,
-    "adc.enob_loss": 0.0,
-    "channels.fixed_pattern": False,
-}
+# Nothing but rounding and clipping.
+_QUIET = {**EXACT["block-floating-point"], "dac.ideal": False, "weights.ideal": False, "adc.ideal": False}
+_QUIET["adc.enob_loss"] = 0.0
 
 
 @pytest.fixture(scope="module")

@@ -7,18 +7,7 @@ import pytest
 
 import photonics
 from photonics.dynamic_operand.engine import DynamicOperandEngine
-
-# Everything that keeps a product from being exact, switched off.
-IDEAL: dict[str, Any] = {
-    "dac.ideal": True,
-    "adc.ideal": True,
-    "operand_noise.magnitude_deviation": 0.0,
-    "operand_noise.phase_deviation_rad": 0.0,
-    "operand_noise.output_deviation": 0.0,
-    "dispersion.present": False,
-    "detection.shot_noise": False,
-    "detection.noise_resistance_ohm": float("inf"),
-}
+from tests.photonics.family_engines import exact
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +27,6 @@ def bare(dota: DynamicOperandEngine) -> Callable[..., DynamicOperandEngine]:
     """Builder of DOTA-B without any error, to which a test adds what it is about."""
 
     def build(changes: dict[str, Any] | None = None) -> DynamicOperandEngine:
-        return dota.replace(**{**IDEAL, **(changes or {})})
+        return exact(dota).replace(**(changes or {}))
 
     return build

@@ -4,14 +4,6 @@ import pytest
 
 import photonics
 from photonics.catalogue import read_engine_file
-from photonics.dynamic_operand.rows import FAMILY
-
-
-def test_the_rows_are_the_fields_of_the_stages(dota):
-    stages = {path.partition(".")[0] for path in FAMILY.row_of}
-    assert stages == set(FAMILY.stages)
-    own = {f"{stage}.{field}" for stage in stages for field in vars(getattr(dota, stage))}
-    assert own == set(FAMILY.row_of)
 
 
 def test_eight_bits_differ_in_converters_and_light_only():

@@ -7,6 +7,7 @@ import pytest
 
 import photonics
 from photonics.homodyne.engine import HomodyneEngine
+from tests.photonics.family_engines import exact
 
 # Two tiles for a product of length 48, eight outputs side by side.
 SMALL: dict[str, Any] = {"array.rows": 4, "array.columns": 8, "array.integration": 32, "encoding.rotate": False}
@@ -31,11 +32,8 @@ def small(homodyne: HomodyneEngine) -> Callable[..., HomodyneEngine]:
 @pytest.fixture(scope="session")
 def bare(small: Callable[..., HomodyneEngine]) -> Callable[..., HomodyneEngine]:
     """The same without any effect that spoils a product, to which a test adds what it is about."""
-    removed = {path: value for _, change in small().removals() for path, value in change.items()}
 
     def build(changes: dict[str, Any] | None = None) -> HomodyneEngine:
-        # What `removals` leaves to more light: noise of photons and of the capacitor.
-        silent = {"pair.shot_noise": False, "integrator.noise": False}
-        return small({**removed, **silent, **(changes or {})})
+        return exact(small()).replace(**(changes or {}))
 
     return build

@@ -24,8 +24,8 @@ def test_deviation_falls_with_the_root_of_the_repetitions(bare):
 def test_repetitions_do_not_share_draws(bare):
     engine = bare({"pair.shot_noise": True, "encoding.repetitions": 3})
     panel = engine.load_panel(jnp.ones((20, 8)))
-    seen = engine.analog(jax.random.key(0), jnp.ones((1000, 20)), panel.of_tile(0), (1000,))
-    assert seen.shape == (3, 1, 1000, 8)
+    seen = engine.analog(jax.random.key(0), jnp.ones((1000, 20)), panel.full_scale[0], panel.of_tile(0), (1000,))
+    assert seen.shape == (3, 1000, 8)
     together = np.corrcoef(np.asarray(seen).reshape(3, -1))
     assert np.abs(together - np.eye(3)).max() < 5 / np.sqrt(8000)
 

@@ -7,24 +7,15 @@ import pytest
 
 import photonics
 from photonics.optical_transformer.engine import OpticalTransformerEngine
+from tests.photonics.family_engines import exact
 
 SMALL = {"panel.inputs": 32, "panel.outputs": 16}
-# Everything that spoils a product switched off.
-IDEAL = {
-    "dac.ideal": True,
-    "quantiser.ideal": True,
-    "adc.ideal": True,
-    "receiver.shot_noise": False,
-    "encoding.activation_percentile": 100.0,
-}
 
 
 @pytest.fixture(scope="session")
 def full() -> OpticalTransformerEngine:
     """The catalogue engine `optical-transformers`."""
-    engine = photonics.load_engine("optical-transformers")
-    assert isinstance(engine, OpticalTransformerEngine)
-    return engine
+    return photonics.load_engine("optical-transformers")  # pyright: ignore[reportReturnType]
 
 
 @pytest.fixture(scope="session")
@@ -38,10 +29,10 @@ def small(full: OpticalTransformerEngine) -> Callable[..., OpticalTransformerEng
 
 
 @pytest.fixture(scope="session")
-def bare(full: OpticalTransformerEngine) -> Callable[..., OpticalTransformerEngine]:
+def bare(small: Callable[..., OpticalTransformerEngine]) -> Callable[..., OpticalTransformerEngine]:
     """Builder of the ideal limit in the same size."""
 
     def build(changes: dict[str, Any] | None = None) -> OpticalTransformerEngine:
-        return full.replace(**{**SMALL, **IDEAL, **(changes or {})})
+        return exact(small()).replace(**(changes or {}))
 
     return build

@@ -45,9 +45,3 @@ def test_terms_come_and_go_with_their_causes(small):
     assert "least transmission of weights" not in origins({"quantiser.floor": 0.0})
     ideal = {"dac.ideal": True, "adc.ideal": True, "quantiser.ideal": True, "receiver.shot_noise": False}
     assert origins(ideal) == set()
-
-
-def test_shares_add_up_and_fall(small):
-    terms = small(STRONG).noise_budget()
-    assert sum(term.share for term in terms) == pytest.approx(1.0)
-    assert [term.share for term in terms] == sorted((term.share for term in terms), reverse=True)

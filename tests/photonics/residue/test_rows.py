@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from photonics.catalogue import load_engine, read_engine_file
-from photonics.residue.rows import FAMILY, check
+from photonics.residue.rows import check
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,3 @@ def test_redundancy_counts_with_the_smallest_moduli():
     check(values)
     with pytest.raises(ValueError, match="the 3 smallest tell 223138 numbers apart"):
         check({**values, "encoding.redundant_moduli": 1})
-
-
-def test_the_family_states_every_field_of_its_stages():
-    engine = load_engine("residue-2024")
-    assert {path.partition(".")[0] for path in FAMILY.row_of} == set(FAMILY.stages)
-    assert {row.path for row in engine.parameters()} == set(FAMILY.row_of)
