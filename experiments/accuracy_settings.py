@@ -16,7 +16,7 @@ LIGHT, INTENSITY, CONVERTERS, RESIDUALS, ROUNDING = (
     "source intensity noise",
     "ADC noise beyond rounding",
     "residual errors of elements, rails and crosstalk",
-    "rounding and clipping",
+    "rounding, clipping and the rest",
 )
 """What may set the plateau, in the order in which it is switched off; the last is what remains."""
 
@@ -49,6 +49,12 @@ class Setting:
         return engine.replace(**self.changes)
 
 
+def _same_structure(engine: "Engine", path: str, value: Any) -> bool:
+    import jax
+
+    return jax.tree.structure(engine.replace(**{path: value})) == jax.tree.structure(engine)
+
+
 def sweep(powers_w: tuple[float, ...]) -> list[Setting]:
     """One setting per laser power, in the order given."""
     return [
@@ -60,12 +66,16 @@ def sweep(powers_w: tuple[float, ...]) -> list[Setting]:
 def explanations(engine: "Engine", power_w: float) -> list[Setting]:
     """States that switch off, one after the other, what keeps the highest power from being exact.
 
-    The last has neither noise nor residual errors: rounding and clipping alone, the converter floor. Causes that the
-    engine does not have are left out. Element, rail and crosstalk errors go last because they are in the panels.
+    The last has neither noise nor residual errors: rounding and clipping, and on some engines errors that only a switch
+    removes. Causes that the engine does not have are left out. Element, rail and crosstalk errors go last because they are in the panels.
     """
     changes: dict[str, Any] = {"operating_point.laser_power_w": power_w * _BRIGHTER}
     steps: list[tuple[str, dict[str, Any]]] = [(LIGHT, {})]
-    steps += engine.removals()
+    for cause, more in engine.removals():
+        # What would compile anew (a switch instead of a value) stays, and counts among the rest.
+        kept = {path: value for path, value in more.items() if _same_structure(engine, path, value)}
+        if kept:
+            steps.append((cause, kept))
     settings = []
     for index, (cause, more) in enumerate(steps):
         changes = changes | more

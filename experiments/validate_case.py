@@ -92,6 +92,8 @@ class Case:
         equation: what is compared, in symbols.
         note: arithmetic, conditions, doubts.
         why: where a case is known to fail, by what it is explained.
+        by_construction: why passing says nothing about the simulator beyond its arithmetic, one sentence, "" where it
+            does: the published number, or what gives it at once, went in as an argument or as a parameter.
         slow: whether it takes minutes.
     """
 
@@ -115,6 +117,7 @@ class Case:
     equation: str
     note: str
     why: str
+    by_construction: str
     slow: bool
 
     def engine_set(self, place: Any = None) -> tuple[str, ...]:

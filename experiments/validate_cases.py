@@ -19,7 +19,7 @@ SHIPPED = Path(__file__).with_name("validation_cases.toml")
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
 _NEEDED = ("id", "quantity", "published", "tolerance", "unit", "source", "kind")
-_TEXTS = ("title", "group", "engine", "over", "confidence", "url", "equation", "note", "why")
+_TEXTS = ("title", "group", "engine", "over", "confidence", "url", "equation", "note", "why", "by_construction")
 _KEYS = (*_NEEDED, *_TEXTS, "overrides", "operating_point", "arguments", "slow")
 _TOLERANCES = ("relative", "absolute", "factor")
 _BOUNDS = ("at least", "at most")
@@ -99,6 +99,7 @@ def _case(table: Mapping[str, Any]) -> Case:
         equation=table.get("equation", ""),
         note=_paragraph(table.get("note", "")),
         why=_paragraph(table.get("why", "")),
+        by_construction=_paragraph(table.get("by_construction", "")),
         slow=table.get("slow", False),
     )
     if over is not None and "." not in over and over in case.arguments:

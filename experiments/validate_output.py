@@ -105,6 +105,7 @@ def row(computed: Computed) -> dict[str, Any]:
         "equation": case.equation,
         "note": case.note,
         "why": case.why,
+        "by_construction": case.by_construction,
         "slow": case.slow,
     }
 
@@ -121,6 +122,7 @@ def point_rows(computed: Computed) -> list[dict[str, Any]]:
                 "title": case.title,
                 "group": case.group,
                 "kind": case.kind,
+                "by_construction": bool(case.by_construction),
                 "unit": case.unit,
                 "over": case.over,
                 "place": None if place is None else str(place),
@@ -161,13 +163,17 @@ def write_output(request: "ValidateRequest", computed: Sequence[Computed]) -> Pa
 
 
 def summary(computed: Sequence[Computed]) -> dict[str, int]:
-    """How many cases there are, and how many passed, failed and were skipped."""
+    """How many cases there are, how many passed, failed and were skipped, and how many of the passed ones had to.
+
+    `by_construction` counts cases that passed and whose published number went in (`Case.by_construction`).
+    """
     verdicts = [one.passed for one in computed]
     return {
         "cases": len(verdicts),
         "passed": verdicts.count(True),
         "failed": verdicts.count(False),
         "skipped": verdicts.count(None),
+        "by_construction": sum(bool(one.passed and one.case.by_construction) for one in computed),
     }
 
 
@@ -176,13 +182,17 @@ def briefly(computed: Computed) -> str:
     if computed.error:
         return f"{computed.case.id}: could not be computed: {computed.error}"
     index, case = computed.worst, computed.case
-    verdict = "passes" if computed.passed else "FAILS"
+    passes = "passes by construction" if case.by_construction else "passes"
+    verdict = passes if computed.passed else "FAILS"
     values = f"{shown(computed.simulated[index], case.unit)}, published {shown(case.published[index], case.unit)}"
     return f"{case.id}: {values}: {verdict}"
 
 
 def print_summary(computed: Sequence[Computed]) -> None:
-    """The cases as a table on standard output, by group; below it why cases fail and why others were skipped."""
+    """The cases as a table on standard output, by group; below it why cases fail and why others were skipped.
+
+    A case that passes by construction is "given" in the table, one that passes otherwise is "ok".
+    """
     console = output_console()
     numbers = ("published", "simulated", "error")
     table = plain_table("", "case", *numbers, "tolerance", "", right=numbers)
@@ -205,9 +215,9 @@ def print_summary(computed: Sequence[Computed]) -> None:
         names = ", ".join(one.case.id for one in skipped if one.reason == reason)
         console.print(f"\nSkipped: {names}: {reason}")
     counts = summary(computed)
-    console.print(
-        f"\n{counts['passed']} of {counts['cases']} cases pass, {counts['failed']} fail, {counts['skipped']} skipped"
-    )
+    given = f", {counts['by_construction']} of them by construction (given)" if counts["by_construction"] else ""
+    rest = f"{counts['failed']} fail, {counts['skipped']} skipped"
+    console.print(f"\n{counts['passed']} of {counts['cases']} cases pass{given}, {rest}")
 
 
 def _cells(one: Computed) -> tuple[str, ...]:
@@ -218,7 +228,8 @@ def _cells(one: Computed) -> tuple[str, ...]:
     errors = one.relative_errors
     relative = errors[index] if errors else None
     error = "-" if relative is None else f"{100 * relative:+.2g} %"
-    verdict = {True: "ok", False: "FAILS", None: "skipped"}[one.passed]
+    passes = "given" if case.by_construction else "ok"
+    verdict = {True: passes, False: "FAILS", None: "skipped"}[one.passed]
     published = shown(case.published[index], case.unit)
     return verdict, f"  {case.id}", published, simulated, error, str(case.tolerance), place
 

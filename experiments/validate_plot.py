@@ -34,6 +34,7 @@ def draw(folder: Path) -> list[Path]:
 def ratio_figure(rows: Sequence[dict[str, Any]]) -> Figure:
     """Ratios as points, tolerances as bands, a row for each case; points beyond the axis stand at its end.
 
+    Hollow points are values that could not but agree: their number went in (`Case.by_construction`).
     Values published as 0 have no ratio and are named below.
     """
     cases = list(dict.fromkeys((row["group"], row["id"]) for row in rows))
@@ -80,7 +81,9 @@ def _draw_value(axes: Any, row: dict[str, Any], place: float, span: float) -> No
     inside = 1 / span <= ratio <= span
     where = min(max(ratio, 1 / span), span) if ratio > 0 else 1 / span
     marker = _MARKERS.get(row["kind"], "o") if inside else ("<" if where < 1 else ">")
-    axes.plot(where, place, marker, color=_PASS if row["pass"] else _FAIL, markersize=4.2, alpha=0.85, zorder=3)
+    colour = _PASS if row["pass"] else _FAIL
+    face = "white" if row.get("by_construction") else colour
+    axes.plot(where, place, marker, color=colour, markerfacecolor=face, markersize=4.2, alpha=0.85, zorder=3)
 
 
 def _ratio_axis(axes: Any, span: float) -> None:
@@ -108,6 +111,9 @@ def _handles(rows: Sequence[dict[str, Any]]) -> list[Any]:
         Line2D([], [], color="black", marker=_MARKERS[kind], linestyle="none", markersize=4.2, label=kind)
         for kind in kinds
     ]
+    if any(row.get("by_construction") for row in rows):
+        hollow = {"color": _PASS, "markerfacecolor": "white", "linestyle": "none", "markersize": 4.2}
+        markers.append(Line2D([], [], marker="o", label="by construction (hollow)", **hollow))
     verdicts: list[Any] = [Patch(color=_BAND, alpha=0.45, label="tolerance"), Patch(color=_PASS, label="passes")]
     if any(not row["pass"] for row in rows):
         verdicts.append(Patch(color=_FAIL, label="fails"))

@@ -181,13 +181,15 @@ def _read(path: Path) -> RoadmapFile:
         except ValueError as error:  # not TOML, not UTF-8, or a number of thousands of digits
             raise ValueError(f"it is not a TOML file: {error}") from None
     headings = {key: _text(key, document.pop(key)) for key in _HEADINGS if key in document}
+    _check_tables(document)
     if "title" not in headings:
         raise ValueError("it lacks a title")
     family = _family(headings.get("family", DEFAULT))
     presumes = tuple(_presumed(family, _table("presumes", document.pop("presumes", {}))))
     factors = {name: _factor(name, one) for name, one in _table("factor", document.pop("factor", {})).items()}
     known = {**family.row_of, **SYSTEM}
-    parameters = {key: _parameter(family, known, factors, key, entry) for key, entry in _entries(known, document)}
+    entries = {f"{group}.{field}": entry for group, fields in document.items() for field, entry in fields.items()}
+    parameters = {key: _parameter(family, known, factors, key, entry) for key, entry in entries.items()}
     if not parameters:
         raise ValueError("it states no parameter")
     return RoadmapFile(
@@ -200,6 +202,14 @@ def _read(path: Path) -> RoadmapFile:
         parameters=parameters,
         path=path,
     )
+
+
+def _check_tables(document: Mapping[str, Any]) -> None:
+    groups = dict.fromkeys(path.partition(".")[0] for path in (*SYSTEM, *FAMILIES[DEFAULT].row_of))
+    for key, value in document.items():
+        if not isinstance(value, dict):
+            near = nearest(key, (*_HEADINGS, *_TABLES, *groups))
+            raise ValueError(f"unknown key {key!r}; the nearest is {near!r}, and parameters are tables")
 
 
 def _family(name: str) -> Family:
@@ -224,15 +234,6 @@ def _factor(name: str, entry: object) -> str:
     table = _known_keys(where, _table(where, entry), _FACTOR_KEYS)
     _source(where, table)
     return _text(f"{where}.meaning", table.get("meaning"))
-
-
-def _entries(known: Mapping[str, Row], document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    groups = dict.fromkeys(path.partition(".")[0] for path in known)
-    for group, fields in document.items():
-        if not isinstance(fields, dict) or not fields:
-            near = nearest(group, (*_HEADINGS, *_TABLES, *groups))
-            raise ValueError(f"unknown key {group!r}; the nearest is {near!r}, and parameters are tables")
-        yield from ((f"{group}.{field}", entry) for field, entry in fields.items())
 
 
 def _parameter(
@@ -339,9 +340,7 @@ def _loadings(path: str, table: Mapping[str, Any], factors: Mapping[str, str]) -
     return loadings
 
 
-def _source(
-    where: str, table: Mapping[str, Any], low: float | None = None, high: float | None = None
-) -> Source:
+def _source(where: str, table: Mapping[str, Any], low: float | None = None, high: float | None = None) -> Source:
     """Source of a table's numbers; a projection states its range."""
     for key in ("kind", "source"):
         if key not in table:

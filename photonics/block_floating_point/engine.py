@@ -84,42 +84,7 @@ class BlockFloatingPointEngine(TiledEngine):
     system: System
     name: str = static(default="unnamed")
 
-    @property
-    def inputs(self) -> int:
-        """Channels of one core."""
-        return self.core.inputs
-
-    @property
-    def outputs(self) -> int:
-        """Columns of one core."""
-        return self.core.outputs
-
-    @property
-    def passes(self) -> int:
-        """One symbol per vector."""
-        return 1
-
-    @property
-    def reload_time_s(self) -> Scalar:
-        """Time to write all weights of a core [s]."""
-        return self.weights.load_time_s
-
-    @property
-    def power_max_w(self) -> Scalar:
-        """Optical power that one channel can be given [W]."""
-        return self.core.power_max_w
-
-    def removals(self) -> list[tuple[str, dict]]:
-        """Noise of the converters, then errors of the channels."""
-        steps: list[tuple[str, dict]] = []
-        if not self.adc.ideal:
-            steps.append(("ADC noise beyond rounding", {"adc.enob_loss": 0.0}))
-        if self.channels.fixed_pattern and not self.channels.affine_correction:
-            exact = {"gain_mean": 1.0, "gain_spread": 0.0, "offset_mean_lsb": 0.0, "offset_lsb": 0.0}
-            steps.append(("errors of the channels", {f"channels.{name}": value for name, value in exact.items()}))
-        return steps
-
-    # The product ---------------------------------------------------------------------------------------------------
+    # The product ---------------------------------------------------------------------------------------------
 
     def encode(self, w: Array, instance: Instance) -> Encoded:
         """Weights in block floating point, one scale per column of a tile; the range of the ADC follows from G."""
@@ -188,7 +153,44 @@ class BlockFloatingPointEngine(TiledEngine):
         """Photoelectrons of all columns, both photodiodes."""
         return self.electrons_per_path() * jnp.sum(jnp.abs(drive)) * tile["v"].shape[-1]
 
-    # The light and its noise -----------------------------------------------------------------------------------
+    # What it is ----------------------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> int:
+        """Channels of one core."""
+        return self.core.inputs
+
+    @property
+    def outputs(self) -> int:
+        """Columns of one core."""
+        return self.core.outputs
+
+    @property
+    def passes(self) -> int:
+        """One symbol per vector."""
+        return 1
+
+    @property
+    def reload_time_s(self) -> Scalar:
+        """Time to write all weights of a core [s]."""
+        return self.weights.load_time_s
+
+    @property
+    def power_max_w(self) -> Scalar:
+        """Optical power that one channel can be given [W]."""
+        return self.core.power_max_w
+
+    def removals(self) -> list[tuple[str, dict]]:
+        """Noise of the converters, then errors of the channels."""
+        steps: list[tuple[str, dict]] = []
+        if not self.adc.ideal:
+            steps.append(("ADC noise beyond rounding", {"adc.enob_loss": 0.0}))
+        if self.channels.fixed_pattern and not self.channels.affine_correction:
+            exact = {"gain_mean": 1.0, "gain_spread": 0.0, "offset_mean_lsb": 0.0, "offset_lsb": 0.0}
+            steps.append(("errors of the channels", {f"channels.{name}": value for name, value in exact.items()}))
+        return steps
+
+    # The light and its noise ---------------------------------------------------------------------------------
 
     def electrons_per_joule(self) -> Scalar:
         """Photoelectrons per joule of light on a photodiode."""
@@ -257,7 +259,7 @@ class BlockFloatingPointEngine(TiledEngine):
     def _lsb_electrons(self) -> float:
         return self.typical_full_scale_electrons() / self.adc.levels()
 
-    # What it costs ---------------------------------------------------------------------------------------------
+    # What it costs -------------------------------------------------------------------------------------------
 
     def count(self, contraction: "Contraction") -> Tally:
         """A comparison and a multiplication per activation and tile; a scale and the correction per conversion."""

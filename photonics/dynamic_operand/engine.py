@@ -80,53 +80,7 @@ class DynamicOperandEngine(TiledEngine):
     system: System
     name: str = static(default="unnamed")
 
-    # What it is ------------------------------------------------------------------------------------------------
-
-    @property
-    def inputs(self) -> int:
-        """Terms of a dot product that one conversion sums."""
-        return self.core.fan_in
-
-    @property
-    def outputs(self) -> int:
-        """Outputs that all tiles compute at once."""
-        return self.core.outputs
-
-    @property
-    def passes(self) -> int:
-        """Symbols of one conversion."""
-        return self.core.accumulated_symbols
-
-    @property
-    def holds_weights(self) -> bool:
-        """Weights are streamed."""
-        return False
-
-    @property
-    def reload_time_s(self) -> Scalar:
-        """Nothing is written [s]."""
-        return 0.0
-
-    @property
-    def power_max_w(self) -> Scalar:
-        """Light that the laser of one core can give [W]."""
-        return self.link.power_max_w
-
-    def macs_per_s(self) -> Scalar:
-        """Multiply-accumulates per second with every core full: every symbol shows `core.columns` vectors [1/s]."""
-        return super().macs_per_s() * self.core.columns
-
-    def removals(self) -> list[tuple[str, dict[str, Any]]]:
-        """The paper's residuals, then dispersion."""
-        names = ("magnitude_deviation", "phase_deviation_rad", "output_deviation")
-        steps: list[tuple[str, dict[str, Any]]] = [
-            ("errors of operands and outputs", {f"operand_noise.{name}": 0.0 for name in names})
-        ]
-        if self.dispersion.present:
-            steps.append(("dispersion of the couplers", {"dispersion.present": False}))
-        return steps
-
-    # The product -----------------------------------------------------------------------------------------------
+    # The product ---------------------------------------------------------------------------------------------
 
     def encode(self, w: Array, instance: Instance) -> Encoded:
         """Codes of weights (tiles, rows, n), one scale for each output; there is nothing that an instance disturbs."""
@@ -197,7 +151,53 @@ class DynamicOperandEngine(TiledEngine):
         light = v.shape[1] * jnp.sum(jnp.square(drive)) + drive.shape[0] * jnp.sum(jnp.square(v))
         return self.electrons_per_operand() * self.operand_noise.power_factor() * light
 
-    # The light and its noise -----------------------------------------------------------------------------------
+    # What it is ----------------------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> int:
+        """Terms of a dot product that one conversion sums."""
+        return self.core.fan_in
+
+    @property
+    def outputs(self) -> int:
+        """Outputs that all tiles compute at once."""
+        return self.core.outputs
+
+    @property
+    def passes(self) -> int:
+        """Symbols of one conversion."""
+        return self.core.accumulated_symbols
+
+    @property
+    def holds_weights(self) -> bool:
+        """Weights are streamed."""
+        return False
+
+    @property
+    def reload_time_s(self) -> Scalar:
+        """Nothing is written [s]."""
+        return 0.0
+
+    @property
+    def power_max_w(self) -> Scalar:
+        """Light that the laser of one core can give [W]."""
+        return self.link.power_max_w
+
+    def macs_per_s(self) -> Scalar:
+        """Multiply-accumulates per second with every core full: every symbol shows `core.columns` vectors [1/s]."""
+        return super().macs_per_s() * self.core.columns
+
+    def removals(self) -> list[tuple[str, dict[str, Any]]]:
+        """The paper's residuals, then dispersion."""
+        names = ("magnitude_deviation", "phase_deviation_rad", "output_deviation")
+        steps: list[tuple[str, dict[str, Any]]] = [
+            ("errors of operands and outputs", {f"operand_noise.{name}": 0.0 for name in names})
+        ]
+        if self.dispersion.present:
+            steps.append(("dispersion of the couplers", {"dispersion.present": False}))
+        return steps
+
+    # The light and its noise ---------------------------------------------------------------------------------
 
     def electrons_per_joule(self) -> Scalar:
         """Photoelectrons per joule of light on a photodiode."""
@@ -241,7 +241,7 @@ class DynamicOperandEngine(TiledEngine):
         core = self.core
         return self.detection.variance(light, self.operating_point, core.cores_per_tile, core.symbols(v.shape[0]))
 
-    # What it costs ---------------------------------------------------------------------------------------------
+    # What it costs -------------------------------------------------------------------------------------------
 
     def count(self, contraction: "Contraction") -> Tally:
         """Every symbol shows `columns` vectors to `outputs` outputs; both operands are converted anew each time.

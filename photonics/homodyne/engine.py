@@ -83,7 +83,62 @@ class HomodyneEngine(TiledEngine):
     system: System
     name: str = static(default="unnamed")
 
-    # What it is ------------------------------------------------------------------------------------------------
+    # The product ---------------------------------------------------------------------------------------------
+
+    def encode(self, w: Array, instance: Instance) -> Encoded:
+        """Fields of the weights, one scale for each column and tile (its largest magnitude), errors of the units."""
+        scale = largest_scale(w, 1)
+        at, (tiles, _, n) = self.operating_point, w.shape
+        field = self.modulator.field(self.weight_dac.drive(w / scale), at, 1)
+        values, key = {"signal": field.signal}, instance_key(instance)
+        if self.modulator.leaks:
+            values["leak"] = field.leak
+        if self.phase.fixed_pattern:
+            values["phase"] = self.phase.draw(stream(key, _PHASES), (tiles, n), at)
+        if self.pair.fixed_pattern:
+            values["gain"], values["imbalance"] = self.pair.draw(stream(key, _PAIRS), (tiles, n))
+        return Encoded(values=values, scale=scale[:, 0], full_scale=None)
+
+    def activation_scale(self, x: Array) -> Array:
+        """Largest magnitude of each token, (1, m, 1); 1 for a token of zeros."""
+        return largest_scale(x, 2, 0)
+
+    def drive(self, normalised: Array) -> Array:
+        """Drives in [-1, 1], rounded to the codes of the DAC."""
+        return self.dac.drive(normalised)
+
+    def analog(
+        self, key: Array, drive: Array, full_scale: Array, tile: dict[str, Array], leading: Sequence[int]
+    ) -> Array:
+        """What the ADC sees by repetition (R, m, n); see `law.fast`."""
+        return law.fast(self, key, drive, full_scale, tile, leading)
+
+    def counted(
+        self, random: np.random.Generator, drive: np.ndarray, full_scale: Signal, tile: dict[str, np.ndarray]
+    ) -> np.ndarray:
+        """The same, photon by photon; see `law.counted`."""
+        return law.counted(self, random, drive, full_scale, tile)
+
+    def convert(self, analog: Array, full_scale: Array, tile: dict[str, Array]) -> Array:
+        """Codes times lsb, averaged over the repetitions (m, n)."""
+        del tile
+        return jnp.mean(analog if self.adc.ideal else self.adc.convert(analog, full_scale), axis=0)
+
+    def full_scale_of(self, drive: Array | None, values: dict[str, Array]) -> Array:
+        """Half range of the ADC (tiles, n): statistics of sample drives (tiles, m, rows), or of typical operands."""
+        signal = values["signal"]
+        largest = jnp.sum(jnp.abs(signal), axis=1)
+        if drive is not None:
+            shown = self.modulator.field(drive, self.operating_point, 2).signal
+            return self.ranging.from_sample(shown @ signal, largest)
+        variance = operands.mean_square(signal.shape[1]) * jnp.sum(jnp.square(signal), axis=1)
+        return self.ranging.from_moments(jnp.zeros_like(variance)[None], variance[None], largest)
+
+    def electrons(self, drive: Array, tile: dict[str, Array]) -> Array:
+        """Photoelectrons of both beams on all photodiodes; see `law.detected`."""
+        return law.detected(self, drive, tile)
+
+    # What it is ----------------------------------------------------------------------------------------------
 
     @property
     def inputs(self) -> int:
@@ -142,62 +197,7 @@ class HomodyneEngine(TiledEngine):
             ("converter", {"adc.ideal": True}),
         ]
 
-    # The product -----------------------------------------------------------------------------------------------
-
-    def encode(self, w: Array, instance: Instance) -> Encoded:
-        """Fields of the weights, one scale for each column and tile (its largest magnitude), errors of the units."""
-        scale = largest_scale(w, 1)
-        at, (tiles, _, n) = self.operating_point, w.shape
-        field = self.modulator.field(self.weight_dac.drive(w / scale), at, 1)
-        values, key = {"signal": field.signal}, instance_key(instance)
-        if self.modulator.leaks:
-            values["leak"] = field.leak
-        if self.phase.fixed_pattern:
-            values["phase"] = self.phase.draw(stream(key, _PHASES), (tiles, n), at)
-        if self.pair.fixed_pattern:
-            values["gain"], values["imbalance"] = self.pair.draw(stream(key, _PAIRS), (tiles, n))
-        return Encoded(values=values, scale=scale[:, 0], full_scale=None)
-
-    def activation_scale(self, x: Array) -> Array:
-        """Largest magnitude of each token, (1, m, 1); 1 for a token of zeros."""
-        return largest_scale(x, 2, 0)
-
-    def drive(self, normalised: Array) -> Array:
-        """Drives in [-1, 1], rounded to the codes of the DAC."""
-        return self.dac.drive(normalised)
-
-    def analog(
-        self, key: Array, drive: Array, full_scale: Array, tile: dict[str, Array], leading: Sequence[int]
-    ) -> Array:
-        """What the ADC sees by repetition (R, m, n); see `law.fast`."""
-        return law.fast(self, key, drive, full_scale, tile, leading)
-
-    def counted(
-        self, random: np.random.Generator, drive: np.ndarray, full_scale: Signal, tile: dict[str, np.ndarray]
-    ) -> np.ndarray:
-        """The same, photon by photon; see `law.counted`."""
-        return law.counted(self, random, drive, full_scale, tile)
-
-    def convert(self, analog: Array, full_scale: Array, tile: dict[str, Array]) -> Array:
-        """Codes times lsb, averaged over the repetitions (m, n)."""
-        del tile
-        return jnp.mean(analog if self.adc.ideal else self.adc.convert(analog, full_scale), axis=0)
-
-    def full_scale_of(self, drive: Array | None, values: dict[str, Array]) -> Array:
-        """Half range of the ADC (tiles, n): statistics of sample drives (tiles, m, rows), or of typical operands."""
-        signal = values["signal"]
-        largest = jnp.sum(jnp.abs(signal), axis=1)
-        if drive is not None:
-            shown = self.modulator.field(drive, self.operating_point, 2).signal
-            return self.ranging.from_sample(shown @ signal, largest)
-        variance = operands.mean_square(signal.shape[1]) * jnp.sum(jnp.square(signal), axis=1)
-        return self.ranging.from_moments(jnp.zeros_like(variance)[None], variance[None], largest)
-
-    def electrons(self, drive: Array, tile: dict[str, Array]) -> Array:
-        """Photoelectrons of both beams on all photodiodes; see `law.detected`."""
-        return law.detected(self, drive, tile)
-
-    # The light and its noise -----------------------------------------------------------------------------------
+    # The light and its noise ---------------------------------------------------------------------------------
 
     def transmission(self) -> Scalar:
         """Light on the photodiodes over light of the laser at full drive, fan-out not counted."""
@@ -250,7 +250,7 @@ class HomodyneEngine(TiledEngine):
         """Half range of one converter for typical operands [electrons]."""
         return noise_terms.typical_full_scale(self)
 
-    # What it costs ---------------------------------------------------------------------------------------------
+    # What it costs -------------------------------------------------------------------------------------------
 
     def count(self, contraction: "Contraction") -> "Tally":
         """How often things happen; see `costs.count`."""

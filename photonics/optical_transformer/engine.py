@@ -68,7 +68,7 @@ class OpticalTransformerEngine(TiledEngine):
     system: System
     name: str = static(default="unnamed")
 
-    # The product ---------------------------------------------------------------------------------------------------
+    # The product ---------------------------------------------------------------------------------------------
 
     def encode(self, w: Array, instance: Instance) -> Encoded:
         """See `TiledEngine.encode`: "v" (tiles, rows, n), one scale for the matrix; instances do not differ."""
@@ -166,7 +166,7 @@ class OpticalTransformerEngine(TiledEngine):
         """See `TiledEngine.electrons`: e_p sum |x| |v|, all detectors and symbols."""
         return electrons_per_path(self) * jnp.sum(jnp.abs(drive) @ jnp.abs(tile["v"]))
 
-    # What it is ----------------------------------------------------------------------------------------------------
+    # What it is ----------------------------------------------------------------------------------------------
 
     @property
     def inputs(self) -> int:
@@ -204,7 +204,7 @@ class OpticalTransformerEngine(TiledEngine):
             steps.append(("least transmission of weights", {"quantiser.floor": 0.0}))
         return steps
 
-    # The light and its noise -----------------------------------------------------------------------------------------
+    # The light and its noise ---------------------------------------------------------------------------------
 
     def electrons_per_joule(self) -> Scalar:
         """Photoelectrons per joule of light on a detector."""
@@ -229,7 +229,7 @@ class OpticalTransformerEngine(TiledEngine):
         """Half range of one converter for the same operands [electrons]."""
         return noise.typical_full_scale_electrons(self)
 
-    # What it costs ---------------------------------------------------------------------------------------------------
+    # What it costs -------------------------------------------------------------------------------------------
 
     def count(self, contraction: Contraction) -> Tally:
         """See `photonics.optical_transformer.accounting.count`."""

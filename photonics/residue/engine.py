@@ -90,7 +90,7 @@ class ResidueEngine(TiledEngine):
     system: System
     name: str = static(default="unnamed")
 
-    # The product -----------------------------------------------------------------------------------------------
+    # The product ---------------------------------------------------------------------------------------------
 
     def encode(self, w: Array, instance: Instance) -> Encoded:
         """Weights (tiles, rows, n) as codes over Q, largest of each column 1, and offsets (tiles, cores, n) [rad]."""
@@ -184,7 +184,7 @@ class ResidueEngine(TiledEngine):
         signal, local = self.electrons_per_path()
         return jnp.asarray((signal + local) * float(self.encoding.cores * drive.shape[0] * tile["v"].shape[-1]))
 
-    # What it is ------------------------------------------------------------------------------------------------
+    # What it is ----------------------------------------------------------------------------------------------
 
     @property
     def inputs(self) -> int:
@@ -223,7 +223,7 @@ class ResidueEngine(TiledEngine):
             steps.append(("phase offsets of the paths", {"readout.fixed_pattern": False}))
         return steps
 
-    # The light and its noise -----------------------------------------------------------------------------------
+    # The light and its noise ---------------------------------------------------------------------------------
 
     def electrons_per_joule(self) -> Scalar:
         """Photoelectrons per joule of light on the photodiodes."""
@@ -280,7 +280,7 @@ class ResidueEngine(TiledEngine):
         """See `photonics.residue.budget`."""
         return budget.noise_budget(self)
 
-    # What it costs ---------------------------------------------------------------------------------------------
+    # What it costs -------------------------------------------------------------------------------------------
 
     def count(self, contraction: "Contraction") -> Tally:
         """See `photonics.residue.budget`."""

@@ -128,7 +128,7 @@ def test_plateau_explains_the_strongest_point(result):
         last = next(p for p in result["points"] if p["rotate"] is row["rotate"] and p["laser_power_w"] == 0.2)
         assert row["kl_nats"] == last["kl_nats"]
         assert math.fsum(row["causes"].values()) == pytest.approx(row["kl_nats"], abs=1e-12)
-        assert row["causes"]["rounding and clipping"] == floor["kl_nats"]
+        assert row["causes"]["rounding, clipping and the rest"] == floor["kl_nats"]
         assert 0 < floor["kl_nats"] < last["kl_nats"]
         assert row["set_by"] in row["causes"]
 

@@ -104,4 +104,4 @@ def test_plateau_adds_up_and_names_the_largest():
     result = plateau(0.02, [("light", 0.019), ("converters", 0.005), ("residuals", 0.002)])
     assert result["set_by"] == "converters"
     assert sum(result["causes"].values()) == pytest.approx(0.02)
-    assert result["causes"]["rounding and clipping"] == pytest.approx(0.002)
+    assert result["causes"]["rounding, clipping and the rest"] == pytest.approx(0.002)

@@ -1,5 +1,6 @@
 import itertools
 
+import jax
 import pytest
 
 from experiments.accuracy_settings import explanations, sweep
@@ -53,3 +54,11 @@ def test_causes_that_are_absent_are_left_out(overrides, causes):
 
 def test_even_an_ideal_engine_has_a_floor():
     assert len(explanations(load_engine("ideal"), 0.1)) == 1
+
+
+@pytest.mark.parametrize("name", ["lightening-dota-b", "homodyne", "aoc-2025", "lightmatter-2025-raw"])
+def test_no_setting_compiles_anew(name):
+    engine = load_engine(name)
+    settings = explanations(engine, 1.0)
+    assert {jax.tree.structure(setting.apply(engine)) for setting in settings} == {jax.tree.structure(engine)}
+    assert len({setting.removed for setting in settings}) == len(settings)

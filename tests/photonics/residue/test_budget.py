@@ -34,7 +34,7 @@ def test_parts_of_the_energy_are_those_of_the_stages(full):
     assert whole.energy_j["adc"] == pytest.approx(24_000 * float(adc_j))
     assert whole.energy_j["dac"] == pytest.approx(24_000 * float(full.dac.conversion_energy_j(6)))
     # Each product switches six segments in four cores.
-    assert whole.energy_j["modulator"] == pytest.approx(10 * 300 * 200 * 24 * 1e-15)
+    assert whole.energy_j["modulator"] == pytest.approx(10 * 300 * 200 * 24 * full.core.segment_energy_j)
     assert whole.energy_j["laser"] == pytest.approx(whole.time_s * 6 * 4 * 1e-2 / 0.2)
     assert whole.launched_energy_j == pytest.approx(whole.time_s * 6 * 4 * 1e-2)
     assert full.standing_power_w()["receiver"] == pytest.approx(
