@@ -264,9 +264,9 @@ def test_samples_go_into_an_engine_under_vmap(roadmap):
 def test_what_cannot_be_asked_is_refused(roadmap):
     with pytest.raises(ValueError, match="from 2024 to 2032"):
         roadmap.sample(jax.random.key(0), [2023], 3)
-    with pytest.raises(ValueError, match="the nearest is 'adc.walden_fom_j'"):
+    with pytest.raises(ValueError, match=r"the nearest is 'adc\.walden_fom_j'"):
         roadmap.quantile("adc.walden_fom", 2029, 0.5)
-    with pytest.raises(ValueError, match="probability is 1.0"):
+    with pytest.raises(ValueError, match=r"probability is 1\.0"):
         roadmap.quantile(FOM, 2029, 1.0)
     with pytest.raises(TypeError, match="key"):
         roadmap.sample(0, [2029], 3)
