@@ -48,7 +48,12 @@ def test_packed_files_and_both_spellings_are_found(tmp_path):
     assert read_part(folder, "train")[1].content == own
 
 
-@pytest.mark.parametrize("content", [gzip.compress(b"\0\0")[:-3], b"\x1f\x8b no", gzip.compress(b"x")])
+# Named, because an archive holds the time at which it was made.
+@pytest.mark.parametrize(
+    "content",
+    [gzip.compress(b"\0\0")[:-3], b"\x1f\x8b no", gzip.compress(b"x")],
+    ids=["cut short", "no archive", "too little"],
+)
 def test_damaged_archives_are_refused(tmp_path, content):
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(content)
     with pytest.raises(RequestError, match=r"train-images-idx3-ubyte\.gz (is damaged|cannot be read)"):
