@@ -104,7 +104,7 @@ of an engine that never pauses.
 
 `residue-2024` is charged for four cores, for two receivers and one conversion per path (`readout.conversions=2`
 charges one for each quadrature), and for a switched phase segment per bit, product and modulus. Its segments (0.01 dB,
-1 fJ, 0.3 mrad) are assumptions that no array of this depth has shown; with the 450 fJ of a silicon modulator a product
+42 fJ, 0.3 mrad) are assumptions that no array of this depth has shown; with the 450 fJ of a silicon modulator a product
 would take {silicon:.0f} pJ.
 """
 

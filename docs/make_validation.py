@@ -73,8 +73,8 @@ def page(result: Mapping[str, Any], made: str) -> str:
     cases, summary = result["cases"], result["summary"]
     parts = [
         _OPENING,
-        f"{summary['passed']} of {summary['cases']} cases pass, of which {summary['by_construction']} are arithmetic on "
-        "published figures or parameters read from the same data; "
+        f"{summary['passed']} of {summary['cases']} cases pass, of which {summary['by_construction']} are arithmetic "
+        "on published figures or parameters read from the same data; "
         f"{summary['failed']} fail, {summary['skipped']} were skipped. {made}",
         "",
         "![Simulated over published](images/validation.png)",

@@ -7,7 +7,7 @@ import pytest
 
 from experiments.validate import computed_values
 from experiments.validate_cases import SHIPPED, read_cases
-from experiments.validate_output import Computed, row
+from experiments.validate_output import Computed, row, summary
 from experiments.validate_request import engines_of
 
 _SCRIPT = Path(__file__).parents[2] / "docs" / "make_validation.py"
@@ -59,6 +59,15 @@ def test_values_are_computed_again(script, cases, lines, name):
     assert row_of(script, lines, case)[4] == script.shown(value, case.unit), _RUN_AGAIN
 
 
+def test_the_page_counts_what_passes_by_construction(script, cases, lines):
+    verdicts = [row_of(script, lines, case)[6] for case in cases.values()]
+    given = sum(verdict.startswith("passes by construction") for verdict in verdicts)
+    passed = sum(verdict.startswith("passes") for verdict in verdicts)
+    assert any(
+        line.startswith(f"{passed} of {len(cases)} cases pass, of which {given} are arithmetic") for line in lines
+    )
+
+
 def test_misses_are_named_with_their_reason(script, cases, lines):
     failed = [case for case in cases.values() if row_of(script, lines, case)[6].startswith("**fails**")]
     start = lines.index("## Misses")
@@ -72,10 +81,15 @@ def test_misses_are_named_with_their_reason(script, cases, lines):
 
 def test_a_page_is_made_of_passes_misses_and_what_was_skipped(script, cases):
     failed, passed = Computed(cases["O12-modelled-power"], (8.0,)), Computed(cases["O3-thermal"], (3.1e-15,))
-    entries = [row(one) for one in (failed, passed, Computed(cases["O2-mnist"], reason="no data"))]
-    summary = {"cases": 3, "passed": 1, "failed": 1, "skipped": 1}
-    text = script.page({"cases": entries, "summary": summary}, "Computed now.")
-    assert "1 of 3 cases pass, 1 fail, 1 were skipped. Computed now." in text
+    given = Computed(cases["O6-energy"], (1.21e-12,))
+    computed = (failed, passed, given, Computed(cases["O2-mnist"], reason="no data"))
+    entries, counts = [row(one) for one in computed], summary(computed)
+    text = script.page({"cases": entries, "summary": counts}, "Computed now.")
+    assert "2 of 4 cases pass, of which 1 are arithmetic on published figures or parameters read from" in text
+    assert "the same data; 1 fail, 1 were skipped. Computed now." in text
+    assert (
+        "| passes by construction (0.5 %) |" in text and "*by construction:* the published power is an argument" in text
+    )
     assert "8 TOPS/W for 330 TOPS/W, a ratio of 0.02424." in text
     assert "- **O2-mnist** no data" in text and "3.1 fJ" in text
 

@@ -52,6 +52,7 @@ from tests.experiments.validation import PASSES, command, one, written
         (one('id = "a b"', "id"), "letters, digits"),
         (one("title = 1", "title"), "title is 1; it should be a text"),
         (one('slow = "yes"'), "true or false"),
+        (one("by_construction = true"), "by_construction is True; it should be a text"),
         (one() + "\n" + one(), "two cases called murmann"),
         (one(text=PASSES.replace("adc_energy", "residue_range_bits").replace('"J"', '"1"')), "of the family residue"),
         (one(text=PASSES.replace("adc_energy", "albireo_power").replace('"J"', '"W"')), "is asked of no engine"),
@@ -131,3 +132,14 @@ def test_damaged_files_are_refused_in_one_way(tmp_path_factory, data):
     with contextlib.suppress(RequestError):
         for case in read_cases(path)[0]:
             engines_of(case)
+
+
+def test_arithmetic_on_published_figures_is_said_to_be_that():
+    cases = read_cases(SHIPPED)[0]
+    marked = {case.id for case in cases if case.by_construction}
+    # A published power given as an argument leaves nothing to be found but a quotient.
+    assert {case.id for case in cases if "power_w" in (*case.arguments, case.over)} <= marked
+    assert {case.kind for case in cases if "power_w" in (*case.arguments, case.over)} == {"derived"}
+    assert {"O7-signal", "O7-residual", "O7-gain-spread"} <= marked
+    # A miss is not given by what went in.
+    assert not [case.id for case in cases if case.why and case.by_construction]

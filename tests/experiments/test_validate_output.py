@@ -6,7 +6,7 @@ import pytest
 
 from experiments.validate_case import Tolerance
 from experiments.validate_cases import read_cases
-from experiments.validate_output import Computed, briefly, point_rows, row, shown, summary
+from experiments.validate_output import Computed, briefly, point_rows, print_summary, row, shown, summary
 from tests.experiments.validation import one, written
 
 
@@ -37,7 +37,32 @@ def test_what_was_not_computed_has_no_values(case):
     assert skipped.passed is None and broken.passed is False
     assert row(skipped)["simulated"] is None and row(skipped)["skipped"] is True
     assert row(broken)["relative_error"] is None and "ValueError" in briefly(broken)
-    assert summary([skipped, broken]) == {"cases": 2, "passed": 0, "failed": 1, "skipped": 1}
+    assert summary([skipped, broken]) == {
+        **{"cases": 2, "passed": 0, "failed": 1, "skipped": 1},
+        "by_construction": 0,
+    }
+
+
+def test_cases_that_pass_by_construction_are_counted_apart(case, capsys):
+    given = dataclasses.replace(case, by_construction="the number went in")
+    right, wrong = (2.676e-13, 4.2e-13), (2.676e-13, 5e-13)
+    computed = [
+        Computed(case, right),
+        Computed(given, right),
+        Computed(given, wrong),
+        Computed(given, reason="no data"),
+    ]
+    counts = summary(computed)
+    # One that fails, or was not computed, did not pass by construction.
+    assert counts == {"cases": 4, "passed": 2, "failed": 1, "skipped": 1, "by_construction": 1}
+    assert row(computed[1])["by_construction"] == "the number went in" and row(computed[0])["by_construction"] == ""
+    assert [point["by_construction"] for one in computed[:2] for point in point_rows(one)] == [False, False, True, True]
+    assert briefly(computed[1]).endswith("passes by construction") and briefly(computed[0]).endswith("passes")
+    print_summary(computed)
+    lines = capsys.readouterr().out.splitlines()
+    first_words = [line.split()[0] for line in lines if "murmann" in line and "bits" in line]
+    assert first_words == ["ok", "given", "FAILS", "skipped"]
+    assert lines[-1] == "2 of 4 cases pass, 1 of them by construction (given), 1 fail, 1 skipped"
 
 
 def test_nothing_published_has_no_relative_error(case):

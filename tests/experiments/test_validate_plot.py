@@ -7,7 +7,7 @@ import pytest
 
 from experiments.runs import RunFolder
 from experiments.tables import write_table
-from experiments.validate_plot import draw
+from experiments.validate_plot import draw, ratio_figure
 
 
 def row(name: str, ratio: float, low: float = 0.9, high: float = 1.1, kind: str = "derived", group: str = "") -> dict:
@@ -35,6 +35,18 @@ def test_cases_groups_kinds_and_verdicts_are_named(tmp_path):
     words = texts(tmp_path, rows)
     for expected in ("one", "two", "Noise", "Power", "vendor", "derived", "tolerance", "passes", "fails"):
         assert expected in words
+
+
+def test_what_passes_by_construction_is_hollow():
+    given = {**row("two", 1.0), "by_construction": True}
+    axes = ratio_figure([row("one", 1.0), given]).axes[0]
+    faces = {line.get_ydata()[0]: line.get_markerfacecolor() for line in axes.lines if line.get_marker() == "D"}
+    assert [faces[place] == "white" for place in sorted(faces)] == [False, True]
+
+
+def test_the_legend_explains_hollow_points_where_there_are_any(tmp_path):
+    assert "by construction" not in texts(tmp_path, [row("one", 1.0)])
+    assert "by construction" in texts(tmp_path, [{**row("one", 1.0), "by_construction": True}])
 
 
 @pytest.mark.parametrize("ratio", [1e-9, 0.5, 1.0, 1e9, -2.0, 0.0])
