@@ -38,7 +38,7 @@ def test_the_wheel_holds_four_packages_and_nothing_else(wheel):
     assert top == PACKAGES | {info} and info.startswith("exalight-")
     # Every source and every table of the checkout is in it: nothing is lost by a pattern, and no cache comes along.
     shipped = {name for name in names if name.partition("/")[0] in PACKAGES}
-    kinds = (".py", ".toml")
+    kinds = (".py", ".toml", ".json")
     present = {
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES
