@@ -15,10 +15,10 @@ PAGE, MEASURED = HERE / "engines.md", HERE / "data" / "families.toml"
 
 _OPENING = """# Engines: seven families, one interface
 
-This page is printed by `python docs/make_engines.py`. A file in `photonics/engines` names its `family`; every family has
-the same interface (`load_panel`, `matmul`, `matmul_reference`, `cost`, `explain`, gradients) and keeps the same rules,
-which one suite of tests checks for all of them: the ideal limit is exact, photons counted one by one give the law of the
-fast path, draws belong to a key, energy by part sums to the whole, and every number has a source
+This page is printed by `python docs/make_engines.py`. A file in `photonics/engines` names its `family`; every family
+has the same interface (`load_panel`, `matmul`, `matmul_reference`, `cost`, `explain`, gradients) and the same
+rules, which one suite of tests checks for all of them: the ideal limit is exact, photons counted one by one give
+the law of the fast path, draws belong to a key, energy by part sums to the whole, and every number has a source
 ([hardware.md](hardware.md)). What published machines report stands beside what these engines give in
 [validation.md](validation.md).
 
@@ -28,7 +28,7 @@ fast path, draws belong to a key, energy by part sums to the whole, and every nu
 
 _LAWS = {
     "free-space": (
-        "weights on two rails, activations in two passes (or offsets, digits, repetitions: [encodings.md](encodings.md))",
+        "weights on two rails, activations in two passes ([other encodings](encodings.md))",
         "shot noise of all light, receivers, converters; reloads of the panel",
     ),
     "analog-optical-computer": (
@@ -36,7 +36,7 @@ _LAWS = {
         "uneven sources and columns, neighbours' crosstalk, the bias light's shot noise",
     ),
     "block-floating-point": (
-        "one pass: signed drive, weights that steer light between two photodiodes; a bfloat16 scale per tile and vector",
+        "one pass: signed drive, weights that steer light between two photodiodes; bfloat16 scales per tile",
         "noise of the converter behind a gain; clipping when the gain is high",
     ),
     "residue": (
@@ -60,9 +60,9 @@ _LAWS = {
 _BUDGETS = """
 ## What each engine comes to
 
-One full tile of typical operands at the operating point of the file, and one engine that never pauses, at the wall. Signal
-over noise counts every error, static ones included. Where parts of a machine are not published, assumptions stand in for
-them and are marked so in its file: the figures are those of our model, not of its makers.
+One full tile of typical operands at the operating point of the file, and one engine that never pauses, at the wall.
+Signal over noise counts every error, static ones included. Where parts of a machine are not published, assumptions
+stand in for them and are marked so in its file: the figures are those of our model, not of its makers.
 
 | engine | inputs x outputs | rate | signal/noise | photoelectrons per MAC | power | TOPS/W |
 |---|---|---|---|---|---|---|
@@ -81,7 +81,8 @@ uv run exalight accuracy --engine lightening-dota-b-8bit --dynamic "attention/(s
 
 In Python the rules are `opticalize(model, engine, dynamic=[("attention/scores", engine)], rngs=rngs)` and
 `engine.cost(work, dynamic=["attention/"])`; the cost counts a load for every head of every sequence, its energy and its
-time (`panel_loads`, `load_time_s`). Converters cannot be ranged on a sample there; they are ranged for typical operands.
+time (`panel_loads`, `load_time_s`). Converters are ranged for typical operands on the matrix that is loaded, times one
+factor from the calibration sample.
 """
 
 _RESIDUES = """

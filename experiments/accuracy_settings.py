@@ -67,7 +67,7 @@ def explanations(engine: "Engine", power_w: float) -> list[Setting]:
     """States that switch off, one after the other, what keeps the highest power from being exact.
 
     The last has neither noise nor residual errors: rounding and clipping, and on some engines errors that only a switch
-    removes. Causes that the engine does not have are left out. Element, rail and crosstalk errors go last because they are in the panels.
+    removes. Causes that the engine does not have are left out. Errors in the panels go last.
     """
     changes: dict[str, Any] = {"operating_point.laser_power_w": power_w * _BRIGHTER}
     steps: list[tuple[str, dict[str, Any]]] = [(LIGHT, {})]
