@@ -1,6 +1,7 @@
 """What every engine answers: its product, its noise, its power, whatever the family of machine it belongs to."""
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
     from photonics.work import Contraction, Work
 
 
-class Engine:
+class Engine(ABC):
     """One optical matrix multiplier. Families (`photonics.families`) are subclasses; the catalogue builds them.
 
     An engine is a frozen dataclass of stages whose physical values are leaves of a pytree (differentiable, swept
     without compiling again); shapes, bits and switches are static. A family states what is specific to it in the
-    methods that raise NotImplementedError here; everything that a user calls is the same for all.
+    abstract methods; everything that a user calls is the same for all.
 
     Attributes:
         family: name of the family, as in the heading of an engine file.
@@ -134,41 +135,41 @@ class Engine:
         check_key(key, x.shape[:-1])
         return x, panel
 
+    @abstractmethod
     def _load_panel(
         self, w: Array, sample: Array | None, instance: Instance, ranges: tuple[Array, Array] | None
-    ) -> Any:
-        raise NotImplementedError
+    ) -> Any: ...
 
-    def _matmul(self, key: Array, x: Array, panel: Any) -> Array:
-        raise NotImplementedError
+    @abstractmethod
+    def _matmul(self, key: Array, x: Array, panel: Any) -> Array: ...
 
-    def _detected_electrons(self, x: Array, panel: Any) -> Array:
-        raise NotImplementedError
+    @abstractmethod
+    def _detected_electrons(self, x: Array, panel: Any) -> Array: ...
 
-    def _matmul_reference(self, key: Array, x: Array, w: Array, panel: Any, instance: Instance) -> Array:
-        raise NotImplementedError
+    @abstractmethod
+    def _matmul_reference(self, key: Array, x: Array, w: Array, panel: Any, instance: Instance) -> Array: ...
 
     # What it is ------------------------------------------------------------------------------------------------
 
     @property
+    @abstractmethod
     def inputs(self) -> int:
         """Fan-in: inputs that one output sums in one tile."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def outputs(self) -> int:
         """Fan-out: outputs of one tile."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def passes(self) -> int:
         """Symbols that one vector takes on one tile."""
-        raise NotImplementedError
 
     @property
     def rotates(self) -> bool:
-        """Whether the contraction axis of the operands is rotated before they are encoded."""
-        return False
+        """Whether the contraction axis of the operands is rotated before they are encoded (`encoding.rotate`)."""
+        return self.can_rotate and self.encoding.rotate  # pyright: ignore[reportAttributeAccessIssue]
 
     @property
     def can_rotate(self) -> bool:
@@ -181,14 +182,14 @@ class Engine:
         return True
 
     @property
+    @abstractmethod
     def reload_time_s(self) -> Scalar:
         """Time to write one panel [s]; 0 where weights are streamed."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def power_max_w(self) -> Scalar:
         """Optical power that one source can give [W]."""
-        raise NotImplementedError
 
     def macs_per_s(self) -> Scalar:
         """Logical multiply-accumulates of one engine that never pauses: inputs outputs f / passes [1/s]."""
@@ -200,43 +201,43 @@ class Engine:
 
     # The light and its noise -----------------------------------------------------------------------------------
 
+    @abstractmethod
     def electrons_per_joule(self) -> Scalar:
         """Photoelectrons per joule of light on a detector."""
-        raise NotImplementedError
 
+    @abstractmethod
     def link_budget(self) -> list["LinkStep"]:
         """Where the light of one source goes, on its way to one detector."""
-        raise NotImplementedError
 
+    @abstractmethod
     def noise_budget(self) -> list["NoiseTerm"]:
         """Variance of one tile's output by origin for typical operands, largest first; see `photonics.noise_budget`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def typical_signal_electrons(self) -> float:
         """Rms signal of one output for the operands of `noise_budget` [electrons]."""
-        raise NotImplementedError
 
     # What it costs ---------------------------------------------------------------------------------------------
 
+    @abstractmethod
     def count(self, contraction: "Contraction") -> "Tally":
         """How often things happen on this engine for all matrices of one record of the work."""
-        raise NotImplementedError
 
+    @abstractmethod
     def standing_power_w(self) -> dict[str, Scalar]:
         """Power by part, whether or not vectors are shown, before the loss of the power supply [W]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def event_energy_j(self, tally: "Tally") -> dict[str, Scalar]:
         """Energy by part of what is counted, before the loss of the power supply, loads of panels left out [J]."""
-        raise NotImplementedError
 
     def load_energy_j(self) -> Scalar:
         """Energy of writing one panel, the weights' way from memory left out [J]; 0 where weights are streamed."""
         return 0.0
 
+    @abstractmethod
     def weight_byte(self) -> float:
         """Bytes of one weight in memory."""
-        raise NotImplementedError
 
     def enob(self) -> Scalar | None:
         """Effective bits of the ADC; None where there is none."""
@@ -247,9 +248,9 @@ class Engine:
         """Conversions of one ADC per second [Hz]."""
         return self.operating_point.symbol_rate_hz
 
+    @abstractmethod
     def launched_power_w(self) -> Scalar:
         """Optical power of all sources, for typical operands [W]."""
-        raise NotImplementedError
 
     def areas_m2(self) -> dict[str, float]:
         """Area of the chip by part [m^2]; empty where none is published."""
@@ -271,6 +272,7 @@ class Engine:
 
     # What there is to know -------------------------------------------------------------------------------------
 
+    @abstractmethod
     def explain(
         self,
         work: "Work | None" = None,
@@ -285,7 +287,6 @@ class Engine:
         `work` the panels that stay partly empty are named; of the dotted paths in `chosen` it is said why they have no
         effect, if they have none.
         """
-        raise NotImplementedError
 
     def parameters(self) -> list["Parameter"]:
         """Every value with its unit and meaning; sources are in the catalogue (`photonics.catalogue`)."""

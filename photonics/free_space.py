@@ -109,11 +109,6 @@ class FreeSpaceEngine(Engine):
         return self.encoding.passes
 
     @property
-    def rotates(self) -> bool:
-        """Whether the encoding rotates the contraction axis."""
-        return self.encoding.rotate
-
-    @property
     def reload_time_s(self) -> Scalar:
         """Time to write one panel [s]."""
         return self.panel.reload_time_s

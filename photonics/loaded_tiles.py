@@ -14,13 +14,10 @@ class Encoded(NamedTuple):
     Attributes:
         values: arrays (tiles, ...) that the family's `analog` reads, one slice for each tile.
         scale: (tiles, n) weight that a normalised product of 1 is worth.
-        full_scale: (tiles, n) half range of the ADC in units of the normalised product; None to have it set by the
-            family's `full_scale_of` from a sample or from typical operands.
     """
 
     values: dict[str, Array]
     scale: Array
-    full_scale: Array | None
 
 
 @stage

@@ -6,6 +6,7 @@ A family states the law of one tile twice: `analog` from closed-form moments (JA
 by stage (numpy). Everything around it is here: rotating and cutting the contraction, scales, keys, sums, ranges.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -37,18 +38,19 @@ class TiledEngine(Engine):
 
     # What a family fills in --------------------------------------------------------------------------------------
 
+    @abstractmethod
     def encode(self, w: Array, instance: Instance) -> Encoded:
         """Weights (tiles, rows, n), unused rows 0, as the tiles hold them, errors of the instance included."""
-        raise NotImplementedError
 
+    @abstractmethod
     def activation_scale(self, x: Array) -> Array:
         """Digital scale of activations (tiles, m, rows): (tiles, m, 1), or (1, m, 1) where tiles share it; above 0."""
-        raise NotImplementedError
 
+    @abstractmethod
     def drive(self, normalised: Array) -> Array:
         """Drives that the converters show for x / scale, any shape; straight-through."""
-        raise NotImplementedError
 
+    @abstractmethod
     def analog(
         self, key: Array, drive: Array, full_scale: Array, tile: dict[str, Array], leading: Sequence[int]
     ) -> Array:
@@ -58,33 +60,36 @@ class TiledEngine(Engine):
         are the axes that the m tokens had, see `token_draws`. A family may put axes of its own in front of m, as for
         products that are converted apart; its `convert` takes them away again.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def counted(
         self, random: np.random.Generator, drive: np.ndarray, full_scale: Signal, tile: dict[str, np.ndarray]
     ) -> np.ndarray:
         """The same (m, n), followed stage by stage in float64."""
-        raise NotImplementedError
 
+    @abstractmethod
     def convert(self, analog: Array, full_scale: Array, tile: dict[str, Array]) -> Array:
         """Codes of the ADC times lsb (m, n), and what is corrected digitally."""
-        raise NotImplementedError
 
+    @abstractmethod
     def full_scale_of(self, drive: Array | None, values: dict[str, Array]) -> Array:
-        """Half range of the ADC (tiles, n) for sample drives (tiles, m, rows), or for typical operands without one."""
-        raise NotImplementedError
+        """Half range of the ADC (tiles, n), in units of the normalised product.
 
+        Fixed by design; or from statistics of sample drives (tiles, m, rows), or of typical operands without any, and
+        then without a gradient, because ranges are calibrated and not learnt.
+        """
+
+    @abstractmethod
     def electrons(self, drive: Array, tile: dict[str, Array]) -> Array:
         """Photoelectrons on all detectors for drives (m, rows), shape ()."""
-        raise NotImplementedError
 
+    @abstractmethod
     def way_of_light(self) -> tuple[str, Sequence[tuple[str, Scalar]]]:
         """Name of one source, and what each step from there to one detector is called and lets through, in order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def typical_full_scale_electrons(self) -> float:
         """Half range of one converter for typical operands [electrons of the signal]."""
-        raise NotImplementedError
 
     def adc_levels(self) -> int | None:
         """Largest code of the ADC; None where it is ideal."""
@@ -144,6 +149,20 @@ class TiledEngine(Engine):
         return tiled_explanation.explain(self, work=work, chosen=chosen)
 
 
+class StreamingEngine(TiledEngine):
+    """A tiled engine that streams both operands: nothing is held, hence nothing is written."""
+
+    @property
+    def holds_weights(self) -> bool:
+        """False: weights are streamed as activations are."""
+        return False
+
+    @property
+    def reload_time_s(self) -> Scalar:
+        """0: there is nothing to write [s]."""
+        return 0.0
+
+
 def token_draws(key: Array, leading: Sequence[int], columns: int) -> Array:
     """Standard normal draws (m, columns) that belong to the tokens of axes `leading`, whatever batch they stand in."""
     return standard_normal(key, (*leading, columns)).reshape(-1, columns)
@@ -166,13 +185,11 @@ def _load(
     encoded, one = engine.encode(tiled, instance), jnp.ones((), jnp.float32)
     if ranges is not None:
         full_scale, activation_scale = ranges
-    elif encoded.full_scale is not None:
-        full_scale, activation_scale = encoded.full_scale, one
     else:
         drive = None
         if sample is not None:
             drive, _ = _drives(engine, sample, k, tiles, rows)
-        full_scale, activation_scale = jax.lax.stop_gradient(engine.full_scale_of(drive, encoded.values)), one
+        full_scale, activation_scale = engine.full_scale_of(drive, encoded.values), one
     return LoadedTiles(
         values=encoded.values,
         # A column without weights is worth nothing either, whatever noise its converter sees.

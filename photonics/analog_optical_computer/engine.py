@@ -20,7 +20,6 @@ from photonics.analog_optical_computer.output_stage import OutputStage
 from photonics.analog_optical_computer.pattern import dark_correction, drawn, response
 from photonics.analog_optical_computer.rail_leakage import RailLeakage
 from photonics.analog_optical_computer.saturation import Saturation
-from photonics.budgets import LinkStep
 from photonics.dac import Dac
 from photonics.digital import DigitalBackEnd
 from photonics.draws import standard_normal, stream
@@ -32,12 +31,12 @@ from photonics.photodetector import Photodetector
 from photonics.receiver import Receiver
 from photonics.stage import OperatingPoint, Scalar, Signal, stage, static
 from photonics.system import System
+from photonics.tally import Tally, count_tiles
 from photonics.tiled_engine import TiledEngine
 from photonics.transmissions import by_panel, from_panel
 
 if TYPE_CHECKING:
     from photonics.noise_budget import NoiseTerm
-    from photonics.tally import Tally
     from photonics.work import Contraction
 
 
@@ -127,7 +126,7 @@ class AnalogOpticalComputerEngine(TiledEngine):
             "offset": pattern.offset_v / self.saturation.full_scale_v * full_scale,
             "full_scale": full_scale,
         }
-        return Encoded(values=values, scale=scale, full_scale=full_scale)
+        return Encoded(values, scale)
 
     def _normalised(self, w: Array) -> tuple[Array, Array]:
         """Weights over the largest magnitude of their panel (tiles, rows, n), and that magnitude (tiles, n)."""
@@ -244,9 +243,14 @@ class AnalogOpticalComputerEngine(TiledEngine):
         """Mean relative light of the pixels of both panels for typical weights."""
         return noise.mean_transmission(self)
 
-    def link_budget(self) -> list[LinkStep]:
-        """The light of one source at full drive on its way to one detector, at a transmission of 1."""
-        return power.link_budget(self)
+    def way_of_light(self) -> tuple[str, Sequence[tuple[str, Scalar]]]:
+        """One source at full drive, to one detector, at a transmission of 1."""
+        return "one source", (
+            ("light of a Lambertian emitter collected", self.fan_in.source_aperture**2),
+            ("lenses and beam splitter", self.fan_in.transmission),
+            ("panel, transmission 1", self.panel.transmission),
+            (f"shared by {self.columns()} columns", 1.0 / self.columns()),
+        )
 
     def noise_budget(self) -> list["NoiseTerm"]:
         """Variance of one output of a full tile of typical operands; see `noise.noise_budget`."""
@@ -272,15 +276,15 @@ class AnalogOpticalComputerEngine(TiledEngine):
         """Optical power that one source can give [W]."""
         return self.source.power_max_w
 
-    def count(self, contraction: "Contraction") -> "Tally":
-        """How often things happen for one record of the work."""
-        return power.count(self, contraction)
+    def count(self, contraction: "Contraction") -> Tally:
+        """A scale for each activation; each conversion is rescaled and added."""
+        return count_tiles(contraction, self.inputs, self.outputs)
 
     def standing_power_w(self) -> dict[str, Scalar]:
         """Power by part, always on [W]."""
         return power.standing_power_w(self)
 
-    def event_energy_j(self, tally: "Tally") -> dict[str, Scalar]:
+    def event_energy_j(self, tally: Tally) -> dict[str, Scalar]:
         """Energy of what is counted, by part [J]."""
         return power.event_energy_j(self, tally)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from photonics import operands
 from photonics.analog_optical_computer.amplitude_panel import distorted
-from photonics.noise_budget import NoiseTerm
+from photonics.noise_budget import NoiseTerm, ranked
 from photonics.stage import Scalar
 
 if TYPE_CHECKING:
@@ -19,10 +19,7 @@ def noise_budget(engine: "AnalogOpticalComputerEngine") -> list[NoiseTerm]:
     What does not change from symbol to symbol counts with the variance that it has over outputs and instances. Sums
     over sources are their number times the mean over `operands.typical`. Left out: saturation; products of two errors.
     """
-    terms = {**_moving(engine), **_rounding_and_response(engine), **_patterns(engine)}
-    total = sum(terms.values()) or 1.0
-    rows = [NoiseTerm(origin, variance, variance / total) for origin, variance in terms.items() if variance > 0]
-    return sorted(rows, key=lambda row: -row.variance_electrons2)
+    return ranked({**_moving(engine), **_rounding_and_response(engine), **_patterns(engine)})
 
 
 def mean_transmission(engine: "AnalogOpticalComputerEngine", dark_only: bool = False) -> Scalar:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from photonics.adc_front import check_front
+from photonics.effective_bits import check_effective_bits
 from photonics.families_schema import Family, shared
 from photonics.schema import (
     RECEIVER_KIND,
@@ -57,13 +57,7 @@ def check(values: Mapping[str, Value]) -> None:
     none; a pixel that opens passes more light, and not more than all; the pieces of the saturation stand in order.
     """
     number: Mapping[str, Any] = values
-    enob = number["adc.bits"] - number["adc.enob_loss"]
-    if enob < 1.0:
-        raise ValueError(
-            f"adc.enob_loss is {number['adc.enob_loss']:g} of adc.bits = {number['adc.bits']}; "
-            f"it should leave at least 1 effective bit, so be at most {number['adc.bits'] - 1}"
-        )
-    check_front(enob, number["operating_point.symbol_rate_hz"])
+    check_effective_bits(number, number["operating_point.symbol_rate_hz"])
     if number.get("receiver.filter") == "one-pole":
         raise ValueError("receiver.filter is one-pole; it should be integrate, because symbols do not leak here")
     _check_sources(number)

@@ -91,8 +91,7 @@ class BlockFloatingPointEngine(TiledEngine):
         scale = block_scale(w, 1)
         tiles, _, n = w.shape
         values = {"v": self.weights.quantise(w / scale), **self.channels.errors((tiles, n), instance)}
-        full_scale = jnp.full((tiles, n), 1.0) * (self.inputs / self.channels.gain)
-        return Encoded(values, scale[:, 0], full_scale)
+        return Encoded(values, scale[:, 0])
 
     def activation_scale(self, x: Array) -> Array:
         """One scale for the part of each token that a tile sees."""
@@ -148,6 +147,12 @@ class BlockFloatingPointEngine(TiledEngine):
     def lsb(self, full_scale: Signal) -> Signal:
         """One step of the ADC in units of a."""
         return full_scale / self.adc.levels()
+
+    def full_scale_of(self, drive: Array | None, values: dict[str, Array]) -> Array:
+        """Half range of the ADC (tiles, n): the fan-in over the gain, whatever the operands."""
+        del drive
+        tiles, _, n = values["v"].shape
+        return jnp.full((tiles, n), 1.0) * (self.inputs / self.channels.gain)
 
     def electrons(self, drive: Array, tile: dict[str, Array]) -> Array:
         """Photoelectrons of all columns, both photodiodes."""

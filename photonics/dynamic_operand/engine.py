@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -30,7 +31,7 @@ from photonics.scales import largest_scale
 from photonics.stage import OperatingPoint, Scalar, Signal, number, stage, static
 from photonics.system import System
 from photonics.tally import Tally, count_streams
-from photonics.tiled_engine import TiledEngine, token_draws
+from photonics.tiled_engine import StreamingEngine, token_draws
 
 if TYPE_CHECKING:
     from photonics.noise_budget import NoiseTerm
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 
 @stage
-class DynamicOperandEngine(TiledEngine):
+class DynamicOperandEngine(StreamingEngine):
     """Integrated tensor cores that multiply a matrix by a matrix in every symbol, both streamed through modulators.
 
         x, w - scale - DAC - modulators - splitters - couplers - balanced photodiodes - amplifier - ADC - rescale - y
@@ -86,7 +87,7 @@ class DynamicOperandEngine(TiledEngine):
         """Codes of weights (tiles, rows, n), one scale for each output; there is nothing that an instance disturbs."""
         del instance
         scale = largest_scale(w, 1, 0)
-        return Encoded({"v": self.dac.drive(w / scale)}, jnp.broadcast_to(scale[:, 0], (w.shape[0], w.shape[2])), None)
+        return Encoded({"v": self.dac.drive(w / scale)}, jnp.broadcast_to(scale[:, 0], (w.shape[0], w.shape[2])))
 
     def activation_scale(self, x: Array) -> Array:
         """Largest activation of each token (1, m, 1) over all tiles (tiles, m, rows)."""
@@ -140,10 +141,11 @@ class DynamicOperandEngine(TiledEngine):
         v = values["v"]
         largest = jnp.sum(jnp.abs(v), axis=1)
         if drive is not None:
-            return self.ranging.from_sample(drive @ v, largest)
+            return jax.lax.stop_gradient(self.ranging.from_sample(drive @ v, largest))
         # Activations are scaled by the largest of the whole vector, not of one tile.
         variance = operands.mean_square(v.shape[0] * v.shape[1]) * jnp.sum(jnp.square(v), axis=1)
-        return self.ranging.from_moments(jnp.zeros((1, *variance.shape)), variance[None], largest)
+        typical = self.ranging.from_moments(jnp.zeros((1, *variance.shape)), variance[None], largest)
+        return jax.lax.stop_gradient(typical)
 
     def electrons(self, drive: Array, tile: dict[str, Array]) -> Array:
         """Photoelectrons of the light of both operands on all photodiodes that these drives (m, rows) use."""
@@ -167,16 +169,6 @@ class DynamicOperandEngine(TiledEngine):
     def passes(self) -> int:
         """Symbols of one conversion."""
         return self.core.accumulated_symbols
-
-    @property
-    def holds_weights(self) -> bool:
-        """Weights are streamed."""
-        return False
-
-    @property
-    def reload_time_s(self) -> Scalar:
-        """Nothing is written [s]."""
-        return 0.0
 
     @property
     def power_max_w(self) -> Scalar:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -27,7 +28,7 @@ from photonics.ranging import Ranging
 from photonics.scales import largest_scale
 from photonics.stage import OperatingPoint, Scalar, Signal, stage, static
 from photonics.system import System
-from photonics.tiled_engine import TiledEngine
+from photonics.tiled_engine import StreamingEngine
 
 if TYPE_CHECKING:
     from photonics.noise_budget import NoiseTerm
@@ -39,7 +40,7 @@ _PHASES, _PAIRS = 11, 12
 
 
 @stage
-class HomodyneEngine(TiledEngine):
+class HomodyneEngine(StreamingEngine):
     """Coherent, time-multiplexed photoelectric multiplication.
 
         laser -+- weights:     DAC - modulator - copied to all rows    -+
@@ -97,7 +98,7 @@ class HomodyneEngine(TiledEngine):
             values["phase"] = self.phase.draw(stream(key, _PHASES), (tiles, n), at)
         if self.pair.fixed_pattern:
             values["gain"], values["imbalance"] = self.pair.draw(stream(key, _PAIRS), (tiles, n))
-        return Encoded(values=values, scale=scale[:, 0], full_scale=None)
+        return Encoded(values, scale[:, 0])
 
     def activation_scale(self, x: Array) -> Array:
         """Largest magnitude of each token, (1, m, 1); 1 for a token of zeros."""
@@ -130,9 +131,10 @@ class HomodyneEngine(TiledEngine):
         largest = jnp.sum(jnp.abs(signal), axis=1)
         if drive is not None:
             shown = self.modulator.field(drive, self.operating_point, 2).signal
-            return self.ranging.from_sample(shown @ signal, largest)
+            return jax.lax.stop_gradient(self.ranging.from_sample(shown @ signal, largest))
         variance = operands.mean_square(signal.shape[1]) * jnp.sum(jnp.square(signal), axis=1)
-        return self.ranging.from_moments(jnp.zeros_like(variance)[None], variance[None], largest)
+        typical = self.ranging.from_moments(jnp.zeros_like(variance)[None], variance[None], largest)
+        return jax.lax.stop_gradient(typical)
 
     def electrons(self, drive: Array, tile: dict[str, Array]) -> Array:
         """Photoelectrons of both beams on all photodiodes; see `law.detected`."""
@@ -154,21 +156,6 @@ class HomodyneEngine(TiledEngine):
     def passes(self) -> int:
         """Symbols that a vector takes on one full tile; `array.rows` vectors take them together."""
         return self.array.integration * self.encoding.repetitions
-
-    @property
-    def rotates(self) -> bool:
-        """Whether the contraction axis of the operands is rotated before they are encoded."""
-        return self.encoding.rotate
-
-    @property
-    def holds_weights(self) -> bool:
-        """False: weights are streamed as activations are."""
-        return False
-
-    @property
-    def reload_time_s(self) -> Scalar:
-        """0: there is nothing to write."""
-        return 0.0
 
     @property
     def power_max_w(self) -> Scalar:

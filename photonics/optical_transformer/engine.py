@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -75,7 +76,7 @@ class OpticalTransformerEngine(TiledEngine):
         del instance
         scale = self.encoding.weight_scale(w)
         v = self.quantiser.weights(w / scale)
-        return Encoded(values={"v": v}, scale=jnp.broadcast_to(scale, (w.shape[0], w.shape[2])), full_scale=None)
+        return Encoded({"v": v}, jnp.broadcast_to(scale, (w.shape[0], w.shape[2])))
 
     def activation_scale(self, x: Array) -> Array:
         """See `Signs.activation_scales`."""
@@ -155,12 +156,12 @@ class OpticalTransformerEngine(TiledEngine):
         largest = jnp.sum(jnp.abs(v), axis=1)
         if drive is not None:
             each = [self.ranging.from_sample(z, largest, unipolar=unipolar) for z in self.products(drive, v)]
-            return jnp.max(jnp.stack(each), axis=0)
+            return jax.lax.stop_gradient(jnp.max(jnp.stack(each), axis=0))
         typical = jnp.asarray(operands.typical(v.shape[1]), jnp.float32)
         pairs = [(typical, v)] if not unipolar else [(part(typical, x), part(v, w)) for _, x, w in PARTS]
         means = jnp.stack([jnp.mean(x) * jnp.sum(w, axis=1) for x, w in pairs])
         variances = jnp.stack([jnp.var(x) * jnp.sum(jnp.square(w), axis=1) for x, w in pairs])
-        return self.ranging.from_moments(means, variances, largest, unipolar=unipolar)
+        return jax.lax.stop_gradient(self.ranging.from_moments(means, variances, largest, unipolar=unipolar))
 
     def electrons(self, drive: Array, tile: dict[str, Array]) -> Array:
         """See `TiledEngine.electrons`: e_p sum |x| |v|, all detectors and symbols."""

@@ -102,7 +102,7 @@ class ResidueEngine(TiledEngine):
             at_first, since = (standard_normal(stream(key, number), shape) for number in (_OFFSETS, _DRIFTS))
             drift = self.readout.drift_rad_per_root_s * standard_deviation(age_s)
             values["offset"] = self.readout.offset_residual_rad * at_first + drift * since
-        return Encoded(values, scale[:, 0], jnp.full((w.shape[0], w.shape[2]), float(self.inputs)))
+        return Encoded(values, scale[:, 0])
 
     def activation_scale(self, x: Array) -> Array:
         """Largest magnitude of each vector of each tile (tiles, m, 1); 1 where a vector is 0."""
@@ -178,6 +178,12 @@ class ResidueEngine(TiledEngine):
             slope = jnp.where(misread[index], shared / jnp.where(misread[index], error, 1.0), 1.0)
             noise = noise + jax.lax.stop_gradient(slope) * error
         return straight_through(exact + noise, exact + wrong) * (1.0 / self.dac.levels() ** 2)
+
+    def full_scale_of(self, drive: Array | None, values: dict[str, Array]) -> Array:
+        """Largest product (tiles, n): the fan-in, because residues have no range to choose."""
+        del drive
+        tiles, _, n = values["v"].shape
+        return jnp.full((tiles, n), float(self.inputs))
 
     def electrons(self, drive: Array, tile: dict[str, Array]) -> Array:
         """Photoelectrons on all photodiodes, shape (): phases carry the operands, light does not depend on them."""

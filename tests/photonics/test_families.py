@@ -13,6 +13,7 @@ import pytest
 
 import photonics
 from photonics.catalogue import KINDS, engine_names, read_engine_file
+from photonics.engine import Engine
 from photonics.families import FAMILIES as FILES
 from photonics.families_schema import _class
 from photonics.work import Contraction, Work
@@ -315,3 +316,11 @@ def test_the_noise_budget_is_that_of_the_product(family, product):
     measured_db = 10 * np.log10(np.mean(signals) / np.mean(errors))
     # Typical operands are low in rms by up to a fifth each (`photonics.operands`): 1.6 dB for each of two, and some.
     assert abs(told_db - measured_db) < 3.5
+
+
+def test_a_family_that_lacks_a_law_cannot_be_built():
+    engine = small("block-floating-point")
+    fields = {field.name: getattr(engine, field.name) for field in dataclasses.fields(engine)}
+    lacking = type("Lacking", (type(engine),), {"noise_budget": Engine.noise_budget})
+    with pytest.raises(TypeError, match=r"abstract method.*noise_budget"):
+        lacking(**fields)

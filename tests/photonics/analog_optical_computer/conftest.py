@@ -12,37 +12,13 @@ import pytest
 import photonics
 from photonics.analog_optical_computer import pattern
 from photonics.analog_optical_computer.engine import AnalogOpticalComputerEngine
+from tests.photonics.family_engines import EXACT
 
 GOLDEN = Path(__file__).parents[3] / "experiments" / "validation_data" / "aoc-golden.json"
 SMALL = {"source.count": 12, "panel.outputs": 8}
-# Everything that keeps a product from being exact, switched off.
-IDEAL = {
-    "dac.ideal": True,
-    "panel.ideal": True,
-    "adc.ideal": True,
-    "source.response": "linear",
-    "panel.response": "linear",
-    "panel.plus_dark": 0.0,
-    "panel.minus_dark": 0.0,
-    "panel.pixel_errors": False,
-    "leakage.present": False,
-    "crosstalk.present": False,
-    "crosstalk.dark_subtraction": False,
-    "saturation.present": False,
-    "photodetector.shot_noise": False,
-    "receiver.capacitance_f": 0.0,
-    "photodetector.capacitance_f_per_m2": 0.0,
-    "fan_in.profile_spread": 0.0,
-    "fan_in.rail_spread": 0.0,
-    "panel.column_spread": 0.0,
-    "panel.rail_spread": 0.0,
-    "output.gain_spread": 0.0,
-    "output.rail_gain_spread": 0.0,
-    "output.loop_gain_spread": 0.0,
-    "output.offset_v": 0.0,
-    "output.plus_gain": 1.0,
-    "output.minus_gain": 1.0,
-}
+# Everything that keeps a product from being exact, switched off, with a receiver that integrates.
+_EXACT = {path: value for path, value in EXACT["analog-optical-computer"].items() if not path.startswith("receiver.")}
+IDEAL = {**_EXACT, "receiver.capacitance_f": 0.0, "photodetector.capacitance_f_per_m2": 0.0}
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,10 @@
 """What buys accuracy on this machine is paid for, or stands in FREE with a reason."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
+
+from tests.photonics.payments import error_of, responses, unpaid
 
 # What buys accuracy without being paid for, and why that is so. An entry that is not needed fails the test.
 FREE = {
@@ -62,44 +63,23 @@ _CHANGES = {
 _X, _W = jax.random.normal(jax.random.key(1), (400, 8)), jax.random.normal(jax.random.key(2), (8, 8))
 
 
-@jax.jit
-def _noise(engine):
-    return jnp.mean(jnp.square(engine.matmul(jax.random.key(0), _X, _W) - _X @ _W))
-
-
-def _energy_j(engine):
-    return sum(engine.power_budget().values()) / engine.operating_point.symbol_rate_hz
-
-
-def _leaves(engine):
-    return {".".join(part.name for part in path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(engine)}
-
-
 @pytest.fixture(scope="module")
-def responses(small):
-    """By leaf: change of noise and of energy for 10 % more and less of it, and both gradients times the leaf."""
-    engine = jax.tree.map(jnp.float32, small(_CHANGES))
-    slopes, prices = _leaves(jax.jit(jax.grad(_noise))(engine)), _leaves(jax.grad(_energy_j)(engine))
-    table = {}
-    for path, value in _leaves(engine).items():
-        above, below = (_noise(engine.replace(**{path: value * factor})) for factor in (1.1, 0.9))
-        table[path] = float(above - below), float(slopes[path] * value), float(prices[path] * value)
-    return table
+def table(small):
+    return responses(small(_CHANGES), error_of(_X, _W))
 
 
-def test_nothing_that_buys_accuracy_is_free(responses):
-    least = 0.01 * abs(responses["operating_point.laser_power_w"][2])
-    felt = {path for path, (change, _, _) in responses.items() if change != 0 and not path.startswith(_PARTS)}
-    unpaid = {path for path in felt if responses[path][0] * responses[path][2] >= 0 or abs(responses[path][2]) < least}
-    assert unpaid == {path for path in FREE if not path.startswith(_PARTS)}
-    assert felt - unpaid == _PAID
+def test_nothing_that_buys_accuracy_is_free(table):
+    felt = {path for path, own in table.items() if own.felt and not path.startswith(_PARTS)}
+    free = unpaid(table, 0.01) & felt
+    assert free == {path for path in FREE if not path.startswith(_PARTS)}
+    assert felt - free == _PAID
 
 
-def test_gradients_are_finite(responses):
-    for path, (_, slope, price) in responses.items():
-        assert np.isfinite(slope) and np.isfinite(price), path
+def test_gradients_are_finite(table):
+    for path, own in table.items():
+        assert np.isfinite(own.slope) and np.isfinite(own.price), path
 
 
-def test_more_light_and_less_error(responses):
-    change, slope, price = responses["operating_point.laser_power_w"]
-    assert change < 0 and slope < 0 < price
+def test_more_light_and_less_error(table):
+    light = table["operating_point.laser_power_w"]
+    assert light.felt < 0 and light.slope < 0 < light.price
