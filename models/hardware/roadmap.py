@@ -5,7 +5,7 @@ import math
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,18 @@ from photonics.stage import stage, static
 # The normal deviate of the quantile of 95 %.
 _Z95 = float(ndtri(0.95))
 _LN2 = math.log(2.0)
+
+
+class Deviates(NamedTuple):
+    """Standard normal deviates of a sample of trajectories; the last axes are (position and pace, count).
+
+    Attributes:
+        own: of each parameter alone (n, 2, count).
+        shared: of each factor (factors, 2, count).
+    """
+
+    own: Array
+    shared: Array
 
 
 @stage
@@ -83,8 +95,23 @@ class Roadmap:
         the roadmap holds, and more samples continue fewer. Differentiable with respect to every array of the roadmap.
         Raises ValueError for a year that roadmaps do not speak of.
         """
+        return self.trajectories(self.deviates(key, count), years)
+
+    def deviates(self, key: Array, count: int) -> "Deviates":
+        """The standard normal deviates behind `sample`: independent of each other, and of year and distribution."""
         check_key(key, ())
-        return _sample(self, key, jnp.asarray(_checked(years), jnp.float32), count)
+        return Deviates(_draws(key, self.paths, count), _draws(key, _factor_places(self.factors), count))
+
+    def trajectories(
+        self, deviates: "Deviates", years: Sequence[float] | np.ndarray, shift: Array | None = None
+    ) -> dict[str, Array]:
+        """Values (years, count) by path of given deviates: `sample` from `deviates` with its key.
+
+        `shift` (n,), if given, moves each parameter by so much on the scale u in all years, bounds kept. Differentiable
+        with respect to it and to the deviates. Raises ValueError for a year that roadmaps do not speak of.
+        """
+        moved = jnp.zeros(len(self.paths)) if shift is None else shift
+        return _trajectories(self, deviates, jnp.asarray(_checked(years), jnp.float32), moved)
 
     def median(self, year: float) -> dict[str, Array]:
         """Quantile of 50 % by path, float32: the point at which sensitivities and requirements are asked.
@@ -187,17 +214,14 @@ def build_roadmap(file: RoadmapFile) -> Roadmap:
     return Roadmap(name=file.name, paths=tuple(file.parameters), factors=factors, **arrays)
 
 
-@functools.partial(jax.jit, static_argnames=("count",))
-def _sample(roadmap: Roadmap, key: Array, years: Array, count: int) -> dict[str, Array]:
-    own = _draws(key, roadmap.paths, count)
-    deviates = roadmap.own[:, None, None] * own
-    if roadmap.factors:
-        shared = _draws(key, tuple(f"factor.{name}" for name in roadmap.factors), count)
-        # One by one: XLA on CPUs (jaxlib 0.10.2) sums a broadcast product over a middle axis wrongly if it is large.
-        for k in range(len(roadmap.factors)):
-            deviates += roadmap.loadings[:, k, None, None] * shared[k]
-    z, pace = deviates[:, 0], deviates[:, 1]
-    position = _slope(z, roadmap.below, roadmap.above) * z
+@jax.jit
+def _trajectories(roadmap: Roadmap, deviates: Deviates, years: Array, shift: Array) -> dict[str, Array]:
+    mixed = roadmap.own[:, None, None] * deviates.own
+    # One by one: XLA on CPUs (jaxlib 0.10.2) sums a broadcast product over a middle axis wrongly if it is large.
+    for k in range(len(roadmap.factors)):
+        mixed += roadmap.loadings[:, k, None, None] * deviates.shared[k]
+    z, pace = mixed[:, 0], mixed[:, 1]
+    position = _slope(z, roadmap.below, roadmap.above) * z + shift[:, None]
     rate_per_year = roadmap.rate_per_year[:, None] * jnp.exp(
         _slope(pace, roadmap.rate_below, roadmap.rate_above) * pace
     )
@@ -206,11 +230,18 @@ def _sample(roadmap: Roadmap, key: Array, years: Array, count: int) -> dict[str,
     return dict(zip(roadmap.paths, values, strict=True))
 
 
+@functools.partial(jax.jit, static_argnames=("names", "count"))
 def _draws(key: Array, names: tuple[str, ...], count: int) -> Array:
     """Deviates (names, 2, count): position and pace of whatever has these names, each from a stream of its own."""
+    if not names:
+        return jnp.zeros((0, 2, count))
     places = jnp.asarray(np.array([zlib.crc32(name.encode()) for name in names], np.uint32))
     keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, places)
     return standard_normal(keys, (len(names), 2, count))
+
+
+def _factor_places(factors: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"factor.{name}" for name in factors)
 
 
 def _slope(z: Array, below: Array, above: Array) -> Array:
