@@ -1,0 +1,111 @@
+"""A workload on machines of coming years: quantiles over the trajectories of a roadmap."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array
+
+from models.hardware.optical_system import Figures, OpticalSystem
+from models.hardware.roadmap import Roadmap
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+# The parts of the power are averaged over the samples between these quantiles of operations per joule.
+_MIDDLE = (0.45, 0.55)
+
+
+@dataclasses.dataclass(frozen=True)
+class YearProjection:
+    """One year over all samples. Quantiles are in the order of `QUANTILES`, each figure sorted by itself.
+
+    Attributes:
+        year: the year.
+        ops_per_j: delivered operations per joule at the wall.
+        peak_ops_per_j: the same of engines that never wait, a symbol counted as a whole product.
+        facility_ops_per_j: delivered, over all that the building draws.
+        engine_power_w: power per engine during the workload [W].
+        busy_share: share of time in which vectors are shown.
+        symbol_rate_hz: symbols per second [Hz].
+        laser_power_w: optical power of one source [W].
+        power_share: share of the machine's power by part, mean over the tenth of the samples around the median.
+        rate_limited_share: share of samples whose sources are too weak for the rate that was sampled.
+        probability: share of samples that reach the target.
+        probability_error: its standard error.
+        samples: operations per joule of every sample, in their order.
+        peak_samples: peak operations per joule alike.
+    """
+
+    year: float
+    ops_per_j: tuple[float, ...]
+    peak_ops_per_j: tuple[float, ...]
+    facility_ops_per_j: tuple[float, ...]
+    engine_power_w: tuple[float, ...]
+    busy_share: tuple[float, ...]
+    symbol_rate_hz: tuple[float, ...]
+    laser_power_w: tuple[float, ...]
+    power_share: Mapping[str, float]
+    rate_limited_share: float
+    probability: float
+    probability_error: float
+    samples: np.ndarray
+    peak_samples: np.ndarray
+
+
+def project(
+    system: OpticalSystem,
+    roadmap: Roadmap,
+    key: Array,
+    years: Sequence[float],
+    count: int,
+    target_ops_per_j: float,
+) -> list[YearProjection]:
+    """Quantiles for each year over `count` trajectories, the same ones in all years.
+
+    Compiled once, all samples of a year in one call. Raises ValueError if any figure is not finite.
+    """
+    deviates, figures = roadmap.deviates(key, count), sampled_figures(system)
+    rows = []
+    for year in years:
+        values = {path: one[0] for path, one in roadmap.trajectories(deviates, [year]).items()}
+        rows.append(_year(year, jax.tree.map(np.asarray, figures(values)), target_ops_per_j))
+    return rows
+
+
+def sampled_figures(system: OpticalSystem) -> Callable[[Mapping[str, Array]], Figures]:
+    """`OpticalSystem.figures` of many samples at once: arrays (count,) by path to figures of arrays (count,)."""
+    return jax.jit(jax.vmap(system.figures))
+
+
+def _year(year: float, figures: Figures, target_ops_per_j: float) -> YearProjection:
+    ops = np.asarray(figures.ops_per_j, np.float64)
+    wrong = int(np.sum(~np.isfinite(ops)) + np.sum(~np.isfinite(figures.peak_ops_per_j)))
+    if wrong:
+        raise ValueError(f"{wrong} of {ops.size} samples of {year:g} have no finite operations per joule")
+    low, high = np.quantile(ops, _MIDDLE)
+    middle = (ops >= low) & (ops <= high)
+    # Energy of an operation by part times operations per joule is the share of the power.
+    shares = {part: float(np.mean((one * ops)[middle])) for part, one in figures.energy_per_op_j.items()}
+    whole = sum(shares.values())
+    reached = float(np.mean(ops >= target_ops_per_j))
+    return YearProjection(
+        year=year,
+        ops_per_j=_quantiles(ops),
+        peak_ops_per_j=_quantiles(figures.peak_ops_per_j),
+        facility_ops_per_j=_quantiles(ops / figures.power_usage_effectiveness),
+        engine_power_w=_quantiles(figures.engine_power_w),
+        busy_share=_quantiles(figures.busy_share),
+        symbol_rate_hz=_quantiles(figures.symbol_rate_hz),
+        laser_power_w=_quantiles(figures.laser_power_w),
+        power_share={part: one / whole for part, one in shares.items()},
+        rate_limited_share=float(np.mean(figures.rate_limited)),
+        probability=reached,
+        probability_error=(reached * (1.0 - reached) / ops.size) ** 0.5,
+        samples=ops,
+        peak_samples=np.asarray(figures.peak_ops_per_j, np.float64),
+    )
+
+
+def _quantiles(samples: Any) -> tuple[float, ...]:
+    return tuple(float(one) for one in np.quantile(np.asarray(samples, np.float64), QUANTILES))
