@@ -24,15 +24,26 @@ from experiments.engines_config import EnginesConfig
 from experiments.errors import RequestError, Stopped
 from experiments.generate_config import GenerateConfig
 from experiments.plot_config import PlotConfig
+from experiments.scaling_config import ScalingConfig
 from experiments.sweep_config import SweepConfig
 from experiments.validate_config import ValidateConfig
 from experiments.xla_flags import use_full_vectors
 
-_Config = AccuracyConfig | EnginesConfig | GenerateConfig | BenchConfig | SweepConfig | PlotConfig | ValidateConfig
+_Config = (
+    AccuracyConfig
+    | EnginesConfig
+    | GenerateConfig
+    | ScalingConfig
+    | BenchConfig
+    | SweepConfig
+    | PlotConfig
+    | ValidateConfig
+)
 _CONFIGS: dict[str, type[_Config]] = {
     "accuracy": AccuracyConfig,
     "engines": EnginesConfig,
     "generate": GenerateConfig,
+    "scaling": ScalingConfig,
     "bench": BenchConfig,
     "sweep": SweepConfig,
     "plot": PlotConfig,
@@ -45,6 +56,7 @@ _SEVERAL = {
     "accuracy": {"--set", "--digital", "--dynamic", "--laser-power-w"},
     "engines": {"--set"},
     "generate": {"--set", "--digital"},
+    "scaling": {"--set"},
     "bench": {"--set", "--shapes"},
     "sweep": {"--set"},
     "plot": set(),
@@ -59,6 +71,7 @@ _Command = (
     Annotated[AccuracyConfig, tyro.conf.subcommand(name="accuracy")]
     | Annotated[EnginesConfig, tyro.conf.subcommand(name="engines")]
     | Annotated[GenerateConfig, tyro.conf.subcommand(name="generate")]
+    | Annotated[ScalingConfig, tyro.conf.subcommand(name="scaling")]
     | Annotated[BenchConfig, tyro.conf.subcommand(name="bench")]
     | Annotated[SweepConfig, tyro.conf.subcommand(name="sweep")]
     | Annotated[PlotConfig, tyro.conf.subcommand(name="plot")]
@@ -118,6 +131,8 @@ def _run(config: _Config, argv: list[str]) -> int:
         print(_accuracy(config, argv))
     elif isinstance(config, GenerateConfig):
         print(_generate(config, argv))
+    elif isinstance(config, ScalingConfig):
+        print(_scaling(config, argv))
     elif isinstance(config, BenchConfig):
         print(_bench(config, argv))
     else:
@@ -143,6 +158,15 @@ def _generate(config: GenerateConfig, argv: list[str]) -> Path:
     from experiments.generate import run_generate
 
     return run_generate(request, argv)
+
+
+def _scaling(config: ScalingConfig, argv: list[str]) -> Path:
+    from experiments.scaling_request import check_request
+
+    request = check_request(config)
+    from experiments.scaling import run_scaling
+
+    return run_scaling(request, argv)
 
 
 def _bench(config: BenchConfig, argv: list[str]) -> Path:

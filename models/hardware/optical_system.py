@@ -48,7 +48,7 @@ class Figures(NamedTuple):
 
     ops_per_j: Scalar
     peak_ops_per_j: Scalar
-    energy_per_op_j: dict[str, Scalar]
+    energy_per_op_j: Mapping[str, Scalar]
     engine_power_w: Scalar
     peak_engine_power_w: Scalar
     symbol_rate_hz: Scalar
@@ -163,7 +163,7 @@ class OpticalSystem:
 
     def _cheapest(
         self, engine: FreeSpaceEngine, tally: Tally, around: Mapping[str, Scalar]
-    ) -> tuple[dict[str, Scalar], Scalar, _Time]:
+    ) -> tuple[Mapping[str, Scalar], Scalar, _Time]:
         """Energy by part, power per engine and time of the deployment that the budget allows."""
         reloaded_s = self._time(engine, around, resident=False)
         resident_s = self._time(engine, around, resident=True)
