@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +14,7 @@ from experiments.measures import KL_OF_TOKENS, Measure
 if TYPE_CHECKING:
     from photonics.cost import Cost
     from photonics.engine import Engine
+    from photonics.work import Work
 
 # exp of more overflows a double.
 _LOSS_MAX_NATS = 700.0
@@ -130,6 +132,18 @@ def layer_summary(layers: Mapping[str, np.ndarray]) -> dict[str, Any]:
     }
 
 
+def inputs_per_tile(work: "Work", fan_in: int, digital: Sequence[str] = ()) -> float | None:
+    """Inputs that one tile sums, k / ceil(k / fan-in), as the mean over the MACs of weight products in light.
+
+    None where all weight products are digital. `digital` are the patterns of `Engine.cost`.
+    """
+    optical = [
+        one for one in work.expand() if one.weights and not any(re.search(pattern, one.name) for pattern in digital)
+    ]
+    macs = sum(one.macs for one in optical)
+    return math.fsum(one.macs * one.k / math.ceil(one.k / fan_in) for one in optical if one.k) / macs if macs else None
+
+
 def iso_accuracy(
     points: Sequence[Mapping[str, Any]], power_max_w: float, measure: Measure = KL_OF_TOKENS
 ) -> list[dict[str, Any]]:
@@ -149,25 +163,37 @@ def iso_accuracy(
     return rows
 
 
-def _least(points: Sequence[Mapping[str, Any]], target: float, key: str) -> dict[str, Any]:
+def least_power(
+    points: Sequence[Mapping[str, Any]], target: float, key: str = KL_OF_TOKENS.key
+) -> tuple[float | None, bool]:
+    """Least laser power [W] for one target, of points of one rotate setting, and whether it is below the sweep.
+
+    Interpolated as `iso_accuracy` says; None where the target is not reached.
+    """
     points = sorted(points, key=lambda point: point["laser_power_w"])
     first = len(points)
     while first > 0 and points[first - 1][key] <= target:
         first -= 1
     if first == len(points):
-        return {"laser_power_w": None, "energy_per_token_j": None, "below_sweep": False}
+        return None, False
     good = points[first]
     if first == 0:
-        power_w, energy_j = good["laser_power_w"], good["energy_per_token_j"]
-    else:
-        poor = points[first - 1]
-        low, high = math.log(poor["laser_power_w"]), math.log(good["laser_power_w"])
-        # An exact engine has no divergence at all; any small number stands for it here.
-        drop = math.log(poor[key]) - math.log(max(good[key], 1e-12))
-        power_w = math.exp(low + (high - low) * (math.log(poor[key]) - math.log(target)) / drop)
-        share = (power_w - poor["laser_power_w"]) / (good["laser_power_w"] - poor["laser_power_w"])
-        energy_j = poor["energy_per_token_j"] + share * (good["energy_per_token_j"] - poor["energy_per_token_j"])
-    return {"laser_power_w": power_w, "energy_per_token_j": energy_j, "below_sweep": first == 0}
+        return good["laser_power_w"], True
+    poor = points[first - 1]
+    low, high = math.log(poor["laser_power_w"]), math.log(good["laser_power_w"])
+    # An exact engine has no divergence at all; any small number stands for it here.
+    drop = math.log(poor[key]) - math.log(max(good[key], 1e-12))
+    return math.exp(low + (high - low) * (math.log(poor[key]) - math.log(target)) / drop), False
+
+
+def _least(points: Sequence[Mapping[str, Any]], target: float, key: str) -> dict[str, Any]:
+    power_w, below_sweep = least_power(points, target, key)
+    if power_w is None:
+        return {"laser_power_w": None, "energy_per_token_j": None, "below_sweep": False}
+    points = sorted(points, key=lambda point: point["laser_power_w"])
+    powers_w, energies_j = ([point[name] for point in points] for name in ("laser_power_w", "energy_per_token_j"))
+    energy_j = float(np.interp(power_w, powers_w, energies_j))
+    return {"laser_power_w": power_w, "energy_per_token_j": energy_j, "below_sweep": below_sweep}
 
 
 def rotation_saving(points: Sequence[Mapping[str, Any]], measure: Measure = KL_OF_TOKENS) -> list[dict[str, Any]]:

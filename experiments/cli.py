@@ -28,6 +28,7 @@ from experiments.scaling_config import ScalingConfig
 from experiments.sweep_config import SweepConfig
 from experiments.validate_config import ValidateConfig
 from experiments.xla_flags import use_full_vectors
+from photonics.schema import shortened
 
 _Config = (
     AccuracyConfig
@@ -94,7 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except _HelpShown:
         return 0
     except RequestError as error:
-        print(f"exalight: {one_line(str(error))}", file=sys.stderr)
+        # What is refused may quote words of any length.
+        print(f"exalight: {shortened(str(error))}", file=sys.stderr)
         return 2
     except (Stopped, KeyboardInterrupt) as stop:
         print(f"exalight: {one_line(str(stop)) or 'stopped'}", file=sys.stderr)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.accuracy_config import AccuracyConfig
 from experiments.errors import RequestError
 from experiments.generate_config import GenerateConfig
+from experiments.scaling_config import ScalingConfig
 
 if TYPE_CHECKING:
     from experiments.sweepable import Sweepable
@@ -72,6 +73,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     ),
     "engines": Experiment("engines", EngineOptions, "experiments.engines_sweep:EnginesSweep", seeded=False),
     "generate": Experiment("generate", GenerateConfig, "experiments.generic_sweep:GenericSweep:generate"),
+    "scaling": Experiment("scaling", ScalingConfig, "experiments.scaling_sweep:ScalingSweep", hidden=("plot",)),
 }
 
 

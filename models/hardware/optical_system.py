@@ -8,6 +8,7 @@ links, and products that stay digital are all in it. The second is the number of
 output used. They are different things and are never mixed.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
@@ -93,6 +94,7 @@ class OpticalSystem:
         work: one batch of the workload.
         wall_power_w: power at the wall of the whole machine [W].
         idle: whether sources stay "lit" while panels are written, or are "dark"; settling of dark lasers is left out.
+        held: parameters of `SYSTEM` that a scenario fixes, by path.
     """
 
     engine: FreeSpaceEngine
@@ -100,6 +102,7 @@ class OpticalSystem:
     work: Work = static()
     wall_power_w: Scalar
     idle: Idle = static(default="lit")
+    held: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
 
     @property
     def inputs_per_tile(self) -> float:
@@ -129,10 +132,11 @@ class OpticalSystem:
     def figures(self, values: Mapping[str, Scalar]) -> Figures:
         """Everything that the machine does with the workload where its parameters have `values`.
 
-        `values` are scalars by dotted path of a leaf of the engine, and all of `SYSTEM`. Pure JAX: for `vmap`, `jit`
-        and `grad`. KeyError without a parameter of the system, TypeError for a path that the engine does not have.
+        `values` are scalars by dotted path of a leaf of the engine, and all of `SYSTEM` that is not held. Pure JAX: for
+        `vmap`, `jit` and `grad`. KeyError without a parameter of the system, TypeError for a path that the engine does
+        not have.
         """
-        around = {path: values[path] for path in SYSTEM}
+        around = {path: {**self.held, **values}[path] for path in SYSTEM}
         engine, tally = self.lit_engine(values), self._tally()
         asked_hz = values.get("operating_point.symbol_rate_hz", self.engine.operating_point.symbol_rate_hz)
         spent, power_w, time = self._cheapest(engine, tally, around)

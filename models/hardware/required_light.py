@@ -14,7 +14,9 @@ help against it.
 
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
+from jax import Array
 
 from photonics.free_space import FreeSpaceEngine
 from photonics.stage import Scalar, stage, static
@@ -80,11 +82,23 @@ class RequiredLight:
         Where one source cannot give that power (`power_max_w`), symbols last longer until it can: the rate falls to the
         f with power(f) = power_max, found by f <- f power_max / power(f). Accuracy is never traded for speed.
         """
-        asked_hz = rate_hz = engine.operating_point.symbol_rate_hz
-        for _ in range(_STEPS):
-            rate_hz = rate_hz * engine.power_max_w / self.power_w(engine.at(symbol_rate_hz=rate_hz), inputs_per_tile)
-        slowed = engine.at(symbol_rate_hz=jnp.minimum(rate_hz, asked_hz))
+        asked_hz = engine.operating_point.symbol_rate_hz
+        slowed = engine.at(symbol_rate_hz=jnp.minimum(self._fastest_hz(engine, inputs_per_tile), asked_hz))
         return slowed.at(laser_power_w=self.power_w(slowed, inputs_per_tile))
+
+    def _fastest_hz(self, engine: FreeSpaceEngine, inputs_per_tile: float) -> Array:
+        """The symbol rate at which a source gives all that it can [Hz]."""
+
+        def excess(log_hz: Array, of: FreeSpaceEngine) -> Array:
+            return jnp.log(self.power_w(of.at(symbol_rate_hz=jnp.exp(log_hz)), inputs_per_tile) / of.power_max_w)
+
+        # The iteration is not differentiated: one step of Newton from its end has the derivatives of the end itself.
+        fixed = jax.lax.stop_gradient(engine)
+        start = jnp.log(jnp.asarray(fixed.operating_point.symbol_rate_hz, jnp.float32))
+        log_hz = jax.lax.fori_loop(0, _STEPS, lambda _, one: one - excess(one, fixed), start)
+        log_hz = jax.lax.stop_gradient(log_hz)
+        slope = jax.lax.stop_gradient(jax.grad(excess)(log_hz, fixed))
+        return jnp.exp(log_hz - excess(log_hz, engine) / slope)
 
     def _wider(self, engine: FreeSpaceEngine, inputs_per_tile: float) -> Scalar:
         if self.held == "per-mac":

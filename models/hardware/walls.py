@@ -99,7 +99,7 @@ def walls(
         "weight_byte_per_batch": fetched,
         "weight_byte_per_s": fetched * target_ops_per_s / ops,
         "link_byte_per_s_at_full_rate": max(into, out_of) / shown_s,
-        "link_byte_per_s": float(values["links.bytes_per_s"]),
+        "link_byte_per_s": float({**system.held, **values}["links.bytes_per_s"]),
         "accumulator_byte": vectors * engine.outputs * float(engine.memory.partial_byte),
     }
 

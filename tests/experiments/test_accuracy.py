@@ -90,6 +90,8 @@ def test_result_holds_what_was_promised(result):
     assert set(result["baseline"]) == {"loss_nats", "perplexity", "tokens"}
     assert result["baseline"]["tokens"] == 2 * 15
     assert result["baseline"]["perplexity"] == pytest.approx(math.exp(result["baseline"]["loss_nats"]))
+    # Tiles are larger than any layer of this model, so that one tile sums all inputs of each: 32, or those of mlp/down.
+    assert 32 < result["inputs_per_tile"] < 128
     points = result["points"]
     expected = [(rotate, power_w) for rotate in (True, False) for power_w in (0.01, 0.2)]
     assert [(point["rotate"], point["laser_power_w"]) for point in points] == expected

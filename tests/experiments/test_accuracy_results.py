@@ -3,7 +3,17 @@ import math
 import numpy as np
 import pytest
 
-from experiments.accuracy_results import Evaluation, iso_accuracy, layer_summary, losses, plateau, rotation_saving
+from experiments.accuracy_results import (
+    Evaluation,
+    inputs_per_tile,
+    iso_accuracy,
+    layer_summary,
+    least_power,
+    losses,
+    plateau,
+    rotation_saving,
+)
+from photonics.work import Contraction, Work
 
 
 def point(power_w: float, kl_nats: float, rotate: bool = True) -> dict:
@@ -51,6 +61,26 @@ def test_photons_per_mac_weighs_layers_by_their_macs():
     assert layer_summary(layers) == {"photons_per_mac": pytest.approx(19.0), "snr_db": pytest.approx(30.0)}
 
 
+def test_inputs_per_tile_weighs_layers_by_their_macs():
+    def product(name: str, k: int, n: int, **more) -> Contraction:
+        return Contraction(name, batch=1, m=4, k=k, n=n, **{"weights": True, **more})
+
+    # 576 inputs fit 1,024; 1,536 are shared by two tiles. Data by data stays digital whatever its size.
+    wide, narrow, data = product("down", 1536, 10), product("up", 576, 30), product("mix", 7, 1000, weights=False)
+    work = Work((wide, narrow, data))
+    macs = 1536 * 10, 576 * 30
+    assert inputs_per_tile(work, 1024) == pytest.approx((768 * macs[0] + 576 * macs[1]) / sum(macs))
+    assert inputs_per_tile(work, 2048) == pytest.approx((1536 * macs[0] + 576 * macs[1]) / sum(macs))
+    assert inputs_per_tile(work, 64) == pytest.approx(64)
+    assert inputs_per_tile(work, 1024, digital=("^down$",)) == pytest.approx(576)
+    assert inputs_per_tile(work, 1024, digital=(".",)) is None
+    # One layer of a scanned stack is named by its index.
+    stack = Work((product("layers/down", 96, 8, count=3, stacked=(3,), index_after=(1,)), narrow))
+    rest = 2 * 96 * 8, 576 * 30
+    expected = (96 * rest[0] + 576 * rest[1]) / sum(rest)
+    assert inputs_per_tile(stack, 1024, digital=("^layers/0/",)) == pytest.approx(expected)
+
+
 def test_iso_accuracy_recovers_a_power_law():
     # kl = 1e-4 / P, so 0.05 nats at 2 mW, 0.1 at 1 mW and 0.02 at 5 mW, whatever the steps of the sweep.
     points = [point(power_w, 1e-4 / power_w) for power_w in (0.5e-3, 3e-3, 20e-3)]
@@ -68,6 +98,13 @@ def test_iso_accuracy_not_reached_and_below_the_sweep():
     assert [row["laser_power_w"] for row in rows] == [None, pytest.approx(between), 1e-3]
     assert [row["below_sweep"] for row in rows] == [False, False, True]
     assert rows[0]["energy_per_token_j"] is None
+
+
+def test_least_power_needs_no_energy():
+    points = [{"laser_power_w": power_w, "kl_nats": 1e-4 / power_w} for power_w in (2e-2, 5e-4)]
+    assert least_power(points, 0.05) == (pytest.approx(2e-3), False)
+    assert least_power(points, 0.5) == (5e-4, True)
+    assert least_power(points, 0.001) == (None, False)
 
 
 def test_iso_accuracy_counts_from_where_it_stays_good():

@@ -121,3 +121,8 @@ def test_answers_without_heavy_imports(argv, status):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.splitlines()[-1] == f"{status} []"
+
+
+def test_a_refusal_is_short_whatever_it_quotes(capsys):
+    line = refused(capsys, "accuracy", *["9" * 5000] * 3)
+    assert len(line) < 6000

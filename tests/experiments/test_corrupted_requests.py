@@ -9,15 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.cli import main
-from tests.corruption import answered, damaged_bytes, fuzzed
+from models.hardware.roadmap_file import read_roadmap_file
+from tests.corruption import answered, damaged_bytes, damaged_lines, fuzzed
 from tests.models.transformer import test_corrupted_models as models
 from tests.models.transformer.tiny_folder import random_tensors, write_folder, write_gguf
 from tests.photonics import test_corrupted_engines as engines
 
-COMMANDS = ("accuracy", "engines", "generate", "engine", "--help", "")
+COMMANDS = ("accuracy", "engines", "generate", "scaling", "engine", "--help", "")
 OPTIONS = (
     *("--model", "--text", "--engine", "--set", "--laser-power-w", "--tokens", "--context", "--digital", "--rotate"),
     *("--panels", "--seed", "--out", "--task", "--prompt", "--max-new-tokens", "--temperature", "--chat", "--plot"),
+    *("--roadmap", "--year", "--power-w", "--target-ops", "--bits-x", "--workload", "--accuracy", "--kl-nats"),
     *("--no-such-option", "-x", "--", "--set=adc.bits", "--tokens=1e3", "--seed=-1"),
 )
 
@@ -64,7 +66,7 @@ def asked(files: Path, *more: str) -> tuple[int, str]:
 
 def ask_with_words(files: Path, command: str, argv: list[str]) -> None:
     # Whatever the words are, a run ends at the place of its results.
-    place = ["--out", str(files / "occupied")] if command in ("accuracy", "generate") else []
+    place = ["--out", str(files / "occupied")] if command in ("accuracy", "generate", "scaling") else []
     answered(command, *argv, *place)
 
 
@@ -88,6 +90,14 @@ def ask_with_gguf(files: Path, content: bytes) -> None:
 def ask_with_text(files: Path, content: bytes) -> None:
     (files / "damaged.txt").write_bytes(content)
     assert asked(files, "--text", str(files / "damaged.txt"))[0] == 2
+
+
+def ask_with_roadmap(files: Path, content: str) -> None:
+    """A request that its place refuses, if nothing else does."""
+    file = files / "roadmap.toml"
+    file.write_text(content, encoding="utf-8")
+    place = ("--out", str(files / "occupied"))
+    assert answered("scaling", "--roadmap", str(file), *place)[0] == 2
 
 
 def show_engine(files: Path, content: bytes) -> None:
@@ -132,6 +142,12 @@ def test_damaged_texts(files, data):
     ask_with_text(files, data.draw(texts(files)))
 
 
+@fuzzed(50)
+@given(data=st.data())
+def test_damaged_roadmaps(files, data):
+    ask_with_roadmap(files, data.draw(damaged_lines(read_roadmap_file().path.read_text("utf-8"))))
+
+
 @fuzzed(25)
 @given(content=engines.engine_texts())
 def test_damaged_engines(files, content):
@@ -157,12 +173,16 @@ def texts(files: Path) -> st.SearchStrategy[bytes]:
         ("accuracy --task embed", "--model"),
         ("accuracy --task embed", "--data"),
         ("engines", "--engine"),
+        *(("scaling", option) for option in ("--roadmap", "--engine", "--accuracy", "--out")),
     ],
 )
 def test_names_that_no_file_can_have(files, command, option, length):
     name = "a" * length + (".toml" if option == "--engine" else "")
     if command == "engines":
         argv = ["engines", name]
+    elif command == "scaling":
+        end = ".toml" if option == "--roadmap" else ""
+        argv = ["scaling", "--out", str(files / "occupied"), option, name + end]
     else:
         asked = {"generate": ["--prompt", "the", "--max-new-tokens", "2"]}.get(
             command, ["--tokens", "32", "--context", "16"]
