@@ -66,8 +66,11 @@ def _subtitle(folder: Path) -> str:
         words.append(work if isinstance(work, str) else ", ".join(work))
     if config.get("bits_x") and config.get("bits_w"):
         words.append(f"{config['bits_x']}-bit activations, {config['bits_w']}-bit weights")
-    if config.get("accuracy"):
-        words.append(f"accuracy of {Path(str(config['accuracy'])).name}")
+    if config.get("kl_nats"):
+        of = f" by {Path(str(config['accuracy'])).name}" if config.get("accuracy") else ""
+        words.append(f"light for a divergence of {config['kl_nats']:.3g} nats per token{of}")
+    if config.get("photons") == "per-dot-product":
+        words.append("photons per dot product held")
     if config.get("roadmap"):
         words.append(f"roadmap {Path(str(config['roadmap'])).stem}")
     return " \u00b7 ".join(words)

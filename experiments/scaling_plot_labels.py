@@ -26,7 +26,7 @@ INK, SOFT, GRID = "#222222", "#666666", "#dddddd"
 # Characters in an inch of a title, bold at 12 points; a subtitle at 8 points.
 _TITLE_PER_INCH, _SUBTITLE_PER_INCH = 10.0, 16.0
 # Ticks at 2 and 5 as well, if the axis spans fewer decades than this.
-_FEW_DECADES = 2.3
+_FEW_DECADES = 2.6
 # Where the words that `label` finds in a name are not what an engineer would say.
 _PARAMETERS = {
     "operating_point.symbol_rate_hz": "symbol rate",
@@ -47,19 +47,19 @@ _PARAMETERS = {
 }
 _MAKERS = re.compile(r"^(NVIDIA|AMD Instinct|AWS|Intel|Tenstorrent) ")
 _DETAILS = re.compile(r" \(.*|,.*| in .*| (SXM|OAM|PCIe).*")
-# Where a name may stand about its point: offset in points, horizontal and vertical alignment; the nearest first.
+# Where a name may stand about its point: offset in points, horizontal and vertical alignment; the best first. None is
+# so far that the name could be taken for another point's.
 _PLACES = (
     *[(5.0, 0.0, "left", "center"), (-5.0, 0.0, "right", "center")],
     *[(0.0, 5.0, "center", "bottom"), (0.0, -5.0, "center", "top")],
     *[(4.0, 4.0, "left", "bottom"), (4.0, -4.0, "left", "top")],
     *[(-4.0, 4.0, "right", "bottom"), (-4.0, -4.0, "right", "top")],
-    *[(x, y, "left" if x > 0 else "right", "center") for y in (13.0, -13.0, 22.0, -22.0) for x in (7.0, -7.0)],
 )
 
 
 def parameter(path: str) -> str:
     """A parameter of a roadmap, or a factor, in words: "ADC Walden figure of merit", "process node"."""
-    return _PARAMETERS.get(path) or label(path).words.removeprefix("system ")
+    return _PARAMETERS.get(path) or label(path.removeprefix("factor.")).words.removeprefix("system ")
 
 
 def machine(name: str) -> str:
@@ -71,7 +71,12 @@ def quantity(value: float | None, unit: str, digits: int = 3) -> str:
     """A value with its unit as roadmaps write it, "1" for a ratio; a dash for None."""
     if value is None or unit in ("", "1"):
         return "-" if value is None else f"{value:.{digits}g}"
-    return engineering(value, unit.replace("byte", "B"), digits)
+    return engineering(value, unit.replace("byte", "B"), digits).replace(" u", " \u00b5")
+
+
+def part(name: str) -> str:
+    """A part of a machine in words: "ADC", "power supply"."""
+    return {"tia": "TIA", "pue": "PUE"}.get(name) or label(name).words
 
 
 def percent(share: float) -> str:
@@ -94,8 +99,8 @@ def largest_number(values: Sequence[float]) -> float:
 def write_title(figure: Figure, title: str, subtitle: str) -> None:
     """What the figure tells, in bold, and under it what it was computed for; long texts are folded."""
     inches = figure.get_figwidth()
-    lines = textwrap.fill(title, int(_TITLE_PER_INCH * inches))
-    below = textwrap.fill(subtitle, int(_SUBTITLE_PER_INCH * inches))
+    lines = textwrap.fill(title, int(_TITLE_PER_INCH * inches), break_on_hyphens=False)
+    below = textwrap.fill(subtitle, int(_SUBTITLE_PER_INCH * inches), break_on_hyphens=False)
     # The heading keeps room for what stands below it.
     room = "\n" * math.ceil(0.75 * (below.count("\n") + 1)) + " " if below else ""
     heading = figure.suptitle(lines + room, x=0.01, ha="left", fontweight="bold", fontsize=12)
@@ -188,25 +193,41 @@ def name_ends(axes: "Axes", ends: Sequence[tuple[float, float, str, str]], size:
 def name_points(axes: "Axes", points: Sequence[tuple[float, float, str]], taken: Sequence[Any] = ()) -> None:
     """Names beside points, where they cover neither each other nor a point nor an artist of `taken`.
 
-    A point whose name finds no place has none. Call it last: limits and everything beside the axes must be final.
+    Points that lie on each other have one text. A point whose name finds no place has none: what could be taken for
+    the name of another point is no place. Call it last: limits and everything beside the axes must be final.
     """
     figure = axes.figure
     figure.draw_without_rendering()  # pyright: ignore[reportAttributeAccessIssue]
     inside = axes.get_window_extent()
     pixels = axes.transData.transform([(x, y) for x, y, _ in points])
     radius = 3.0 * figure.dpi / 72  # pyright: ignore[reportAttributeAccessIssue]
-    boxes: list[tuple[float, float, float, float]] = [
-        (x - radius, y - radius, x + radius, y + radius) for x, y in pixels
-    ] + [artist.get_window_extent().extents for artist in taken]
-    for x, y, name in points:
+    boxes: list[Any] = [artist.get_window_extent().extents for artist in taken]
+    groups: list[tuple[Any, list[int]]] = []
+    for index, pixel in enumerate(pixels):
+        near = [group for at, group in groups if abs(at - pixel).max() < radius]
+        near[0].append(index) if near else groups.append((pixel, [index]))
+    for _, group in groups:
+        name = ", ".join(dict.fromkeys(points[index][2] for index in group))
+        around = [
+            (x - reach, y - reach, x + reach, y + reach)
+            for index, (x, y) in enumerate(pixels)
+            for reach in [radius if index in group else 2 * radius]
+        ]
         note = axes.annotate(
-            name, (x, y), xytext=(0, 0), textcoords="offset points", fontsize=6.8, color=INK, bbox=HALO, zorder=9
+            name,
+            points[group[0]][:2],
+            xytext=(0, 0),
+            textcoords="offset points",
+            fontsize=6.8,
+            color=INK,
+            bbox=HALO,
+            zorder=9,
         )
         note.set_in_layout(False)
         for across, up, horizontal, vertical in _PLACES:
             note.set(position=(across, up), ha=horizontal, va=vertical)
             box = note.get_window_extent()
-            if _inside(box, inside) and not any(_overlap(box.extents, other) for other in boxes):
+            if _inside(box, inside) and not any(_overlap(box.extents, other) for other in (*boxes, *around)):
                 boxes.append(box.extents)
                 break
         else:

@@ -1,4 +1,4 @@
-"""Figures of `exalight scaling` that say what limits a machine: sensitivities, reloads, and what would have to change."""
+"""Figures of `exalight scaling` that say what limits a machine: sensitivities, reloads, and what has to change."""
 
 import math
 from collections.abc import Sequence
@@ -25,7 +25,6 @@ from experiments.scaling_plot_labels import (
     quantity,
     write_title,
 )
-from experiments.words import engineering
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +35,8 @@ _ROW_HEIGHT = 0.33
 # A target beyond this many times the longest bar would leave no room for the bars.
 _FAR = 12.0
 _LINES = ("-", (0, (5, 2)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))
+# A target is met within rounding of the tables.
+_NEARLY = 1 + 1e-6
 _BUSY = (0.1, 0.5, 0.9)
 
 
@@ -72,7 +73,8 @@ def tornado_figure(tables: Tables, subtitle: str) -> Figure:
             va="center",
             fontsize=8,
             color=SOFT,
-            bbox=HALO,
+            bbox=HALO | {"alpha": 1.0, "pad": 2.0},
+            zorder=5,
         )
         for axes in (left, right):
             axes.axhline(len(bars) - 0.15, color=OTHER, linewidth=0.8)
@@ -103,8 +105,8 @@ def _middle(rows: Sequence[dict[str, Any]]) -> float:
 
 def _draw_bars(axes: "Axes", rows: Sequence[dict[str, Any]], middle: float, years: Sequence[dict[str, Any]]) -> None:
     values = [row[key] for row in rows for key in ("tops_per_w_at_low", "tops_per_w_at_high")] + [middle]
-    target = years[0]["target_tops_per_w"] if years else None
-    near = target is not None and min(values) / _FAR < target < max(values) * _FAR
+    target: float = years[0]["target_tops_per_w"] if years else 0.0
+    near = min(values) / _FAR < target < max(values) * _FAR
     log_scale(axes.xaxis, [*values, *([target] if near else [])], 0.13, 0.13)
     draw_grid(axes, "x")
     for place, row in enumerate(rows):
@@ -154,7 +156,8 @@ def _draw_variance(axes: "Axes", rows: Sequence[dict[str, Any]], places: Sequenc
 def utilisation_figure(tables: Tables, subtitle: str) -> Figure:
     """How busy engines are, and operations per joule, against the reload time of a panel, for several batches.
 
-    From the table `utilisation`; reload times of 0 have no place on the axis and are left out.
+    From the table `utilisation`, where `tokens` are those of a prompt; reload times of 0 have no place on the axis and
+    are left out.
     """
     rows = [row for row in tables["utilisation"] if row["reload_time_s"] > 0]
     batches = sorted({row["batch"] for row in rows}, reverse=True)
@@ -170,11 +173,11 @@ def utilisation_figure(tables: Tables, subtitle: str) -> Figure:
         marker = "o" if len(chosen) == 1 else ""
         busy.plot(times_s, [row["busy_share"] for row in chosen], marker=marker, **style)
         rate.plot(times_s, finite([row["tops_per_w"] for row in chosen]), marker=marker, **style)
-        words = f"{batch:,} prompt{'s' * (batch != 1)}, {engineering(chosen[0]['tokens'], 'tokens')}"
+        words = f"{batch:,} prompt{'s' * (batch != 1)} of {chosen[0]['tokens']:,} tokens"
         handles.append(Line2D([], [], label=words, **style))
     for axes in (busy, rate):
         log_scale(axes.xaxis, [*(row["reload_time_s"] for row in rows), *finite([median_s])], 0.02, 0.02)
-        axes.xaxis.set_major_locator(LogLocator())
+        axes.xaxis.set_major_locator(LogLocator(numticks=6))
         axes.xaxis.set_major_formatter(EngFormatter(unit="s"))
         axes.set_xlabel("reload time of a panel")
     busy.set_ylim(0, 1.04)
@@ -201,7 +204,7 @@ def _mark_median(busy: "Axes", rate: "Axes", median_s: float) -> None:
     low, high = busy.get_xlim()
     late = math.log(median_s / low) > 0.6 * math.log(high / low)
     rate.annotate(
-        f"median, {engineering(median_s, 's')}",
+        f"median, {quantity(median_s, 's')}",
         (median_s, 0.02),
         xycoords=("data", "axes fraction"),
         xytext=(-4 if late else 4, 0),
@@ -214,9 +217,7 @@ def _mark_median(busy: "Axes", rate: "Axes", median_s: float) -> None:
     )
 
 
-def _utilisation_title(
-    rows: Sequence[dict[str, Any]], years: Sequence[dict[str, Any]], median_s: float | None
-) -> str:
+def _utilisation_title(rows: Sequence[dict[str, Any]], years: Sequence[dict[str, Any]], median_s: float | None) -> str:
     """Busy shares at the reload time that is nearest to the median, for the smallest and the largest batch."""
     year = f" in {years[0]['target_year']}" if years else ""
     if not rows or not median_s:
@@ -228,7 +229,7 @@ def _utilisation_title(
     words = f"{words} {percent(few['busy_share'])} busy"
     if many is not few:
         words += f", {many['batch']:,} prompts {percent(many['busy_share'])}"
-    return f"Panel reloads{year}: with {engineering(near_s, 's')} each, {words}"
+    return f"Panel reloads{year}: with {quantity(float(f'{near_s:.2g}'), 's')} each, {words}"
 
 
 def path_figure(tables: Tables, subtitle: str) -> Figure:
@@ -237,7 +238,8 @@ def path_figure(tables: Tables, subtitle: str) -> Figure:
     From `path`; the target from `years`, if it is there. Left: values relative to the median. Right: the same in
     standard deviations of each parameter, and the effort, the root of the sum of their squares.
     """
-    rows = [row for row in tables["path"] if row["factor"] is not None and row["steps"] is not None]
+    rows = [row for row in tables["path"] if (row["factor"] or 0) > 0 and row["steps"] is not None]
+    target = tables["years"][0]["target_tops_per_w"] if tables["years"] else None
     moved: dict[str, float] = {}
     for row in rows:
         moved[row["path"]] = max(moved.get(row["path"], 0.0), abs(row["steps"]))
@@ -252,16 +254,15 @@ def path_figure(tables: Tables, subtitle: str) -> Figure:
         style |= {"marker": "o", "markersize": 3.2 if len(curve) > 1 else 6}
         left.plot(goals, finite([row["factor"] for row in curve]), **style)
         right.plot(goals, [row["steps"] for row in curve], **style)
-        name = f"{parameter(path)}  \u00d7 {curve[-1]['factor']:.2g}"
+        name = f"{parameter(path)}  \u00d7 {_along(curve, 'factor', target):.2g}"
         ends.append((goals[-1], curve[-1]["steps"], name, PARTS[index]))
     efforts = sorted({(row["target_tops_per_w"], row["effort"]) for row in rows if row["effort"] is not None})
     if efforts:
-        right.plot(*zip(*efforts, strict=True), color=INK, linewidth=2.4, alpha=0.85)
-        ends.append((*efforts[-1], f"effort, {efforts[-1][1]:.2g}", INK))
+        right.plot(*zip(*efforts, strict=True), color=INK, linewidth=2.4, marker="o" if len(efforts) == 1 else "")
+        ends.append((*efforts[-1], "effort, all together", INK))
     log_scale(left.yaxis, finite([row["factor"] for row in rows if row["path"] in chosen]), 0.05, 0.05)
     left.axhline(1.0, color=SOFT, linewidth=0.8)
     right.axhline(0.0, color=SOFT, linewidth=0.8)
-    target = tables["years"][0]["target_tops_per_w"] if tables["years"] else None
     reached = [row["target_tops_per_w"] for row in rows]
     for axes in (left, right):
         log_scale(axes.xaxis, [*reached, *finite([target])], 0.03, 0.03)
@@ -270,25 +271,43 @@ def path_figure(tables: Tables, subtitle: str) -> Figure:
         if target:
             axes.axvline(target, color=_TARGET, linewidth=1.0, linestyle=(0, (6, 3)))
     left.set_title("Value relative to the median")
-    right.set_title("Steps, in standard deviations of each")
+    passed = target and reached and target <= max(reached) * _NEARLY
+    at = f"at {target:.3g} TOPS/W" if passed else "at the end"
+    right.set_title(f"Steps, in standard deviations of each; \u00d7 value {at}")
     name_ends(right, ends)
     write_title(figure, _path_title(rows, tables["years"]), subtitle)
     return figure
 
 
+def _along(rows: Sequence[dict[str, Any]], column: str, target: float | None) -> float:
+    """A column where the path passes the target, or its last value if the path ends before.
+
+    Between two points it is straight over the logarithm of the target, a factor in its own logarithm too.
+    """
+    known = sorted(rows, key=lambda row: row["target_tops_per_w"])
+    before = [row for row in known if target is None or row["target_tops_per_w"] <= target * _NEARLY]
+    after = [row for row in known if target is not None and row["target_tops_per_w"] > target * _NEARLY]
+    if not before or not after or target is None:
+        return (before[-1] if before else after[0])[column]
+    low, high = before[-1], after[0]
+    share = math.log(target / low["target_tops_per_w"]) / math.log(high["target_tops_per_w"] / low["target_tops_per_w"])
+    share = max(0.0, share)
+    if column == "factor":
+        return low[column] * (high[column] / low[column]) ** share
+    return low[column] + share * (high[column] - low[column])
+
+
 def _path_title(rows: Sequence[dict[str, Any]], years: Sequence[dict[str, Any]]) -> str:
-    """The effort at the target, read between its neighbours along the way."""
-    known = sorted({(row["target_tops_per_w"], row["effort"]) for row in rows if row["effort"] is not None})
-    target = years[0]["target_tops_per_w"] if years else known[-1][0] if known else None
+    """The effort at the target, or how far the path goes."""
+    known = [row for row in rows if row["effort"] is not None]
+    target = years[0]["target_tops_per_w"] if years else None
     if target is None:
-        return "The way of least effort"
+        return "The way of least effort to higher targets"
     words = f"The way of least effort to {target:.3g} TOPS/W"
-    if not known or target > known[-1][0] * (1 + 1e-6):
-        return f"{words}: not found" if not known else f"{words}, as far as {known[-1][0]:.3g}"
-    after = next(index for index, (goal, _) in enumerate(known) if goal * (1 + 1e-6) >= target)
-    (high, effort), (low, less) = known[after], known[max(after - 1, 0)]
-    share = 1.0 if high <= low else min(1.0, math.log(target / low) / math.log(high / low))
-    return f"{words}: {less + share * (effort - less):.2g} standard deviations in all"
+    furthest = max((row["target_tops_per_w"] for row in known), default=0.0)
+    if furthest * _NEARLY < target:
+        return f"{words}: found as far as {furthest:.3g}" if known else f"{words}: none found"
+    return f"{words}: {_along(known, 'effort', target):.2g} standard deviations in all"
 
 
 def requirements_figure(tables: Tables, subtitle: str) -> Figure:

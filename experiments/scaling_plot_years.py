@@ -7,6 +7,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import Normal, Stroke
 
 from experiments.figures import HALO, OTHER, PARTS
 from experiments.scaling_plot_labels import (
@@ -20,7 +21,9 @@ from experiments.scaling_plot_labels import (
     machine,
     name_ends,
     name_points,
+    part,
     percent,
+    quantity,
     write_title,
 )
 from experiments.words import engineering
@@ -29,12 +32,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _DELIVERED, _PEAK, _CONVENTIONAL, _PUBLISHED, _TARGET = PARTS[1], PARTS[4], PARTS[7], SOFT, PARTS[5]
+_PEAK_ALPHA, _OUTER_ALPHA, _INNER_ALPHA = 0.3, 0.18, 0.28
+_OUTER = ("tops_per_w_p05", "tops_per_w_p95")
+# The conventional band lies over the others: hatched, so that it hides none.
+_HATCHED = {"facecolor": "none", "edgecolor": _CONVENTIONAL, "hatch": "////", "alpha": 0.45, "linewidth": 0.6}
 # Chips older than this before the first year of the roadmap are left out.
 _HISTORY_YEARS = 4
 # Half the width of the band of a roadmap of one year.
 _LONE_YEAR = 0.3
 # Parts below this share in every year are drawn together, and shares below the other are not written into their bar.
 _OTHER_SHARE, _WRITTEN_SHARE = 0.03, 0.045
+# A target below this share of the longest bar is not to be seen on a linear axis.
+_SEEN = 0.01
 # Colours darker than this have white texts on them (relative luminance).
 _DARK = 0.4
 
@@ -84,14 +93,11 @@ def _widened(years: Sequence[float], values: Sequence[float]) -> tuple[list[floa
     return [years[0] - _LONE_YEAR, years[0] + _LONE_YEAR], [values[0]] * 2
 
 
-def _band(axes: "Axes", rows: Sequence[dict[str, Any]], low: str, high: str, colour: str, alpha: float) -> None:
-    """A band between two columns; of no height where they are equal, so its edges are drawn as well."""
+def _band(axes: "Axes", rows: Sequence[dict[str, Any]], quantiles: tuple[str, str], **style: Any) -> None:
     years = [row["year"] for row in rows]
-    x, bottom = _widened(years, finite([row[low] for row in rows]))
-    _, top = _widened(years, finite([row[high] for row in rows]))
-    axes.fill_between(x, bottom, top, color=colour, alpha=alpha, linewidth=0)
-    for edge in (bottom, top):
-        axes.plot(x, edge, color=colour, alpha=min(1.0, 2 * alpha), linewidth=0.7)
+    x, bottom = _widened(years, finite([row[quantiles[0]] for row in rows]))
+    _, top = _widened(years, finite([row[quantiles[1]] for row in rows]))
+    axes.fill_between(x, bottom, top, **style)
 
 
 def _curve(axes: "Axes", rows: Sequence[dict[str, Any]], column: str, name: str, **style: Any) -> list[tuple[Any, ...]]:
@@ -99,7 +105,9 @@ def _curve(axes: "Axes", rows: Sequence[dict[str, Any]], column: str, name: str,
     if all(row[column] is None for row in rows):
         return []
     x, y = _widened([row["year"] for row in rows], finite([row[column] for row in rows]))
-    axes.plot(x, y, **style)
+    # A white seam keeps a line apart from the bands that it crosses.
+    seam = [Stroke(linewidth=style["linewidth"] + 1.6, foreground="white", alpha=0.7), Normal()]
+    axes.plot(x, y, path_effects=seam, zorder=4, **style)
     return [(x[-1], y[-1], name, style["color"])]
 
 
@@ -108,7 +116,7 @@ def _conventional(axes: "Axes", rows: Sequence[dict[str, Any]]) -> list[tuple[An
     for number_format in dict.fromkeys(row["number_format"] for row in rows):
         chosen = sorted((row for row in rows if row["number_format"] == number_format), key=lambda row: row["year"])
         if number_format == "8-bit":
-            _band(axes, chosen, "tops_per_w_p05", "tops_per_w_p95", _CONVENTIONAL, 0.22)
+            _band(axes, chosen, _OUTER, **_HATCHED)
             pace = {"color": _PUBLISHED, "linestyle": ":", "linewidth": 1.5}
             ends += _curve(axes, chosen, "epoch_tops_per_w", "8-bit at Epoch AI's pace", **pace)
         dashes = "-" if number_format == "8-bit" else (0, (5, 2))
@@ -118,9 +126,10 @@ def _conventional(axes: "Axes", rows: Sequence[dict[str, Any]]) -> list[tuple[An
 
 
 def _fan(axes: "Axes", years: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    _band(axes, years, "peak_tops_per_w_p05", "peak_tops_per_w_p95", _PEAK, 0.3)
-    _band(axes, years, "tops_per_w_p05", "tops_per_w_p95", _DELIVERED, 0.18)
-    _band(axes, years, "tops_per_w_p25", "tops_per_w_p75", _DELIVERED, 0.28)
+    peak = ("peak_tops_per_w_p05", "peak_tops_per_w_p95")
+    _band(axes, years, peak, color=_PEAK, alpha=_PEAK_ALPHA, linewidth=0)
+    _band(axes, years, _OUTER, color=_DELIVERED, alpha=_OUTER_ALPHA, linewidth=0)
+    _band(axes, years, ("tops_per_w_p25", "tops_per_w_p75"), color=_DELIVERED, alpha=_INNER_ALPHA, linewidth=0)
     facility = {"color": _DELIVERED, "linewidth": 1.0, "linestyle": (0, (1, 1.5))}
     return [
         *_curve(axes, years, "peak_tops_per_w_p50", "optical, peak", color=_PEAK, linewidth=1.8),
@@ -167,7 +176,9 @@ def _fan_title(years: Sequence[dict[str, Any]]) -> str:
     for row in years:
         if row["year"] == year:
             share = row["probability_of_target"] or 0.0
-            who = {0.0: "no sample reaches", 1.0: "every sample reaches"}.get(share, f"{percent(share)} of samples reach")
+            who = {0.0: "no sample reaches", 1.0: "every sample reaches"}.get(
+                share, f"{percent(share)} of samples reach"
+            )
             return f"{target:.3g} TOPS/W at the wall in {year}: {who} it"
     return f"Operations per joule by year, and the target of {target:.3g} TOPS/W in {year}"
 
@@ -176,16 +187,16 @@ def _fan_handles(
     years: Sequence[dict[str, Any]], machines: Sequence[dict[str, Any]], conventional: Sequence[dict[str, Any]]
 ) -> list[Any]:
     handles: list[Any] = [
-        Patch(color=_DELIVERED, alpha=0.46, label="delivered to the workload: 25 to 75 %"),
-        Patch(color=_DELIVERED, alpha=0.18, label="5 to 95 %"),
-        Patch(color=_PEAK, alpha=0.4, label="peak (dense, one pass): 5 to 95 %"),
+        Patch(color=_DELIVERED, alpha=_OUTER_ALPHA + _INNER_ALPHA, linewidth=0, label="optical, delivered: 25 to 75 %"),
+        Patch(color=_DELIVERED, alpha=_OUTER_ALPHA, linewidth=0, label="optical, delivered: 5 to 95 %"),
+        Patch(color=_PEAK, alpha=_PEAK_ALPHA, linewidth=0, label="optical, peak (dense, one pass): 5 to 95 %"),
     ]
     if any(row["number_format"] == "8-bit" for row in conventional):
-        handles.append(Patch(color=_CONVENTIONAL, alpha=0.3, label="conventional, 8-bit peak: 5 to 95 %"))
+        handles.append(Patch(**_HATCHED, label="conventional, 8-bit peak: 5 to 95 %"))
     for number_format in dict.fromkeys(row["number_format"] for row in machines):
         face = PARTS[7] if number_format == "8-bit" else "white"
         marker = {"color": INK, "markerfacecolor": face, "markersize": 5, "linestyle": "none"}
-        handles.append(Line2D([], [], marker="o", label=f"chips, {number_format} peak, server paid", **marker))
+        handles.append(Line2D([], [], marker="o", label=f"chips, {number_format} peak, server's share paid", **marker))
     return handles
 
 
@@ -244,7 +255,7 @@ def power_figure(tables: Tables, subtitle: str) -> Figure:
         axes.set_xticks(range(len(years)), [str(year) for year in years])
         axes.tick_params(axis="x", length=0)
         axes.set_xlim(-0.6, len(years) - 0.4)
-    handles = [Patch(color=colours[name], label=name.replace("_", " ")) for name in reversed(shares)]
+    handles = [Patch(color=colours[name], label=part(name)) for name in reversed(shares)]
     figure.legend(handles=handles, loc="outside right center")
     write_title(figure, _power_title(tables, shares, years), subtitle)
     return figure
@@ -254,7 +265,7 @@ def _power_title(tables: Tables, shares: dict[str, list[float]], years: Sequence
     target = tables["years"][0]["target_year"] if tables["years"] else years[-1]
     place = years.index(target) if target in years else len(years) - 1
     ranked = sorted((name for name in shares if name != "other"), key=lambda name: -shares[name][place])[:3]
-    most = ", ".join(f"{name.replace('_', ' ')} {percent(shares[name][place])}" for name in ranked)
+    most = ", ".join(f"{part(name)} {percent(shares[name][place])}" for name in ranked)
     return f"Where the power goes in {years[place]}: {most}"
 
 
@@ -286,15 +297,15 @@ def _draw_energy(
             bbox=HALO,
             zorder=5,
         )
-    axes.axhline(scale * target_j, color=_TARGET, linewidth=1.2, linestyle=(0, (6, 3)))
+    dashed = "; dashed: target" if target_j > _SEEN * max(energies_j) else "; target:"
+    if target_j > _SEEN * max(energies_j):
+        axes.axhline(scale * target_j, color=_TARGET, linewidth=1.2, linestyle=(0, (6, 3)))
     axes.set_ylim(0, 1.12 * largest_number([*below, scale * target_j]))
     axes.set_ylabel(f"{unit} per operation delivered")
-    axes.set_title(f"Energy of an operation; dashed: target, {scale * target_j:.3g} {unit}")
+    axes.set_title(f"Energy of an operation{dashed} {quantity(target_j, 'J')}")
 
 
-def _draw_shares(
-    axes: "Axes", shares: dict[str, list[float]], years: Sequence[int], colours: dict[str, str]
-) -> None:
+def _draw_shares(axes: "Axes", shares: dict[str, list[float]], years: Sequence[int], colours: dict[str, str]) -> None:
     below = [0.0] * len(years)
     for name, values in shares.items():
         axes.bar(range(len(years)), values, 0.86, below, color=colours[name], edgecolor="white", linewidth=0.4)
@@ -312,15 +323,13 @@ def _draw_shares(
 def _large_parts(rows: Sequence[dict[str, Any]], years: Sequence[int]) -> dict[str, list[float]]:
     """Power of each part by year, the largest first; parts that are small in all years are summed as "other", last."""
     table = {(row["part"], row["year"]): row["power_w"] or 0.0 for row in rows}
-    columns = {part: [table.get((part, year), 0.0) for year in years] for part in dict.fromkeys(p for p, _ in table)}
+    columns = {name: [table.get((name, year), 0.0) for year in years] for name in dict.fromkeys(n for n, _ in table)}
     total = [sum(column) or 1.0 for column in zip(*columns.values(), strict=True)]
-    largest = {part: max(v / t for v, t in zip(column, total, strict=True)) for part, column in columns.items()}
-    ranked = sorted((part for part in columns if part != "other"), key=lambda part: -sum(
-        v / t for v, t in zip(columns[part], total, strict=True)
-    ))
-    large = [part for part in ranked if largest[part] >= _OTHER_SHARE][: len(PARTS)]
-    parts = {part: columns[part] for part in large}
-    rest = [column for part, column in columns.items() if part not in parts]
+    shares = {name: [v / t for v, t in zip(column, total, strict=True)] for name, column in columns.items()}
+    ranked = sorted((name for name in columns if name != "other"), key=lambda name: -sum(shares[name]))
+    large = [name for name in ranked if max(shares[name]) >= _OTHER_SHARE][: len(PARTS)]
+    parts = {name: columns[name] for name in large}
+    rest = [column for name, column in columns.items() if name not in parts]
     if rest:
         parts["other"] = [sum(column) for column in zip(*rest, strict=True)]
     return parts

@@ -83,6 +83,7 @@ def check_request(config: ScalingConfig) -> ScalingRequest:
     engine_file = _engine(config.engine, whole)
     around, own = _split(config, whole)
     engine_file = _as_asked(config, whole, engine_file, own)
+    _check_receiver(engine_file)
     roadmap_file, held = _held(whole, engine_file, around, own)
     accuracy = Path(config.accuracy) if config.accuracy is not None else None
     document: dict[str, Any] = {
@@ -183,6 +184,15 @@ def _as_asked(config: ScalingConfig, roadmap: RoadmapFile, file: "EngineFile", o
         options = " ".join(f"--{_BITS[path]} {value}" for path, value in bits.items())
         words = " ".join(asked)
         raise RequestError(str(error).replace(f"--set {words}", options).replace(words, options)) from error
+
+
+def _check_receiver(file: "EngineFile") -> None:
+    """Refuse a receiver whose noise does not fall where symbols last longer, as they do where sources are weak."""
+    if file.values.get("receiver.filter") == "one-pole":
+        raise RequestError(
+            f"engine {file.name} has receiver.filter = one-pole, whose noise does not follow the symbol rate; "
+            "give --set receiver.filter=integrate"
+        )
 
 
 def _check_presumed(config: ScalingConfig, roadmap: RoadmapFile, own: tuple[str, ...]) -> None:

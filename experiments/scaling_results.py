@@ -77,7 +77,7 @@ def compute(request: "ScalingRequest", model: Model, progress: Progress) -> Resu
     progress.step("the joint change of least effort")
     found = least_effort.path(*asked) if joint[PROBABILITIES[0]].reached else []
     progress.step("the way there")
-    blocked = walls(system, model.values, config.target_ops, model.request.tokens or 1, model.request.batch or 1)
+    blocked = walls(system, model.values, config.target_ops, model.request.tokens, model.request.batch)
     grid = utilisation(model)
     progress.step("walls")
     conventional = conventional_rows(YEARS)
@@ -120,6 +120,7 @@ def year_row(one: YearProjection, power_w: float) -> dict[str, Any]:
         "symbol_rate_hz_p50": _median(one.symbol_rate_hz),
         "laser_power_w_p50": _median(one.laser_power_w),
         "rate_limited_share": one.rate_limited_share,
+        "overheated_share": one.overheated_share,
         "breakdown_w_p50": {part: share * power_w for part, share in one.power_share.items()},
         "probability_of_target": one.probability,
         "probability_error": one.probability_error,
@@ -146,7 +147,7 @@ def sensitivity_rows(
             "share_first_error": cause.first_error,
             "share_total_error": cause.total_error,
         }
-        there = dict.fromkeys(("low", "median", "high", "unit", "tops_per_w_at_low", "tops_per_w_at_high"))
+        there: dict[str, Any] = dict.fromkeys(("low", "median", "high", "unit", "tops_per_w_at_low", "tops_per_w_at_high"))
         if cause.kind == "parameter":
             low, high = ends[cause.name]
             row["elasticity"] = slopes[cause.name]

@@ -68,6 +68,8 @@ def _verdict(result: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[str]
         else f"{100 * reached:.3g} % of {count} samples (+- {100 * 1.96 * row['probability_error']:.2g})"
     )
     yield f"Target: {aim} in {target['year']}: reached by {share}."
+    if row["engines_p50"] < 1.0:
+        yield f"The power feeds {row['engines_p50']:.2g} engines in the median, less than one: give more --power-w."
     yield (
         f"Median: {row['tops_per_w_p50']:.3g} TOPS/W delivered, {row['peak_tops_per_w_p50']:.3g} at peak; panels are "
         f"busy {100 * row['busy_share_p50']:.2g} % of the time. With the building's cooling "
@@ -106,6 +108,11 @@ def _power(row: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"In {100 * row['rate_limited_share']:.2g} % of the samples a source is too weak for the symbol rate, "
             "and symbols last longer instead."
+        )
+    if row["overheated_share"] > 0:
+        yield (
+            f"In {100 * row['overheated_share']:.2g} % a panel takes up more light than the engine says that it bears; "
+            "nothing is slowed by that."
         )
 
 
@@ -171,11 +178,12 @@ def _walls(result: Mapping[str, Any]) -> Iterator[str]:
         f"{walls['panels_resident']} panels."
     )
     half = next(row for row in walls["reload"] if row["busy_share"] == 0.5)
-    yield (
-        f"A panel is written in {engineering(half['load_time_s'], 's')}: to be busy half of the time it must see "
-        f"{half['vectors']:.3g} vectors between two loads ({half['prompts']:.3g} prompts), or be written in "
-        f"{engineering(half['load_time_needed_s'], 's')}."
-    )
+    if half["prompts"] is not None:
+        yield (
+            f"A panel is written in {engineering(half['load_time_s'], 's')}: to be busy half of the time it must see "
+            f"{half['vectors']:.3g} vectors between two loads ({half['prompts']:.3g} prompts), or be written in "
+            f"{engineering(half['load_time_needed_s'], 's')}."
+        )
 
 
 def _bound(result: Mapping[str, Any]) -> Iterator[str]:

@@ -81,17 +81,23 @@ class TransimpedanceReceiver:
 
     def noise_current_density_a2_per_hz(self, at: OperatingPoint, diodes_f: Scalar) -> Scalar:
         """Input-referred noise i_n^2 averaged over the band [A^2/Hz]; about 1e-23, so keep it out of products."""
-        four_kt = 4 * BOLTZMANN_J_PER_K * at.temperature_k
-        resistor = four_kt * self.noise_factor / self.feedback_resistance_ohm
-        # (2 pi C B)^2 first: e_n^2 alone would leave float32 when squared with C.
+        per_charge = self._noise_charges2_per_s(at, diodes_f) * ELEMENTARY_CHARGE_C
+        return per_charge * ELEMENTARY_CHARGE_C
+
+    def _noise_charges2_per_s(self, at: OperatingPoint, diodes_f: Scalar) -> Scalar:
+        """i_n^2 over the squared elementary charge [1/s]."""
+        # Charges, not coulombs, from the first factor on: XLA gathers constants whatever their order, and those of the
+        # channel in coulombs (1e-41) are no numbers for float32.
+        per_charge = 4 * (BOLTZMANN_J_PER_K / ELEMENTARY_CHARGE_C) * at.temperature_k
+        resistor = per_charge / ELEMENTARY_CHARGE_C * self.noise_factor / self.feedback_resistance_ohm
         capacitance_f = self.input_capacitance_f + diodes_f
         susceptance_siemens = 2 * math.pi * capacitance_f * self.noise_bandwidth_hz(at)
-        channel = four_kt * self.channel_noise_factor / self.transconductance_siemens * susceptance_siemens**2 / 3
-        return resistor + channel
+        channel = per_charge * self.channel_noise_factor / self.transconductance_siemens / 3
+        return resistor + channel * susceptance_siemens * (susceptance_siemens / ELEMENTARY_CHARGE_C)
 
     def readout_variance(self, at: OperatingPoint, diodes_f: Scalar) -> Scalar:
         """Noise of one output in one pass [electrons^2]; `diodes_f` is the capacitance of its photodiodes."""
-        density = self.noise_current_density_a2_per_hz(at, diodes_f) / ELEMENTARY_CHARGE_C / ELEMENTARY_CHARGE_C
+        density = self._noise_charges2_per_s(at, diodes_f)
         return density * (self.noise_bandwidth_hz(at) / at.symbol_rate_hz) / at.symbol_rate_hz
 
     def power_w(self, at: OperatingPoint, diodes_f: Scalar) -> Scalar:

@@ -12,8 +12,8 @@ nearest point of such a surface to the origin is the design point of structural 
 is that of Hasofer, Lind, Rackwitz and Fiessler (J. Eng. Mech. Div. ASCE 100 (1974) 111; Computers & Structures 9 (1978)
 489; from memory, not verified). On a sum of energies, whose largest term changes on the way, it oscillates, and damped
 it takes about three times the evaluations of sequential quadratic programming, which begins with that very step and
-then learns the curvature (P.-L. Liu and A. Der Kiureghian compare the two, Structural Safety 9 (1991) 161; from memory).
-So SLSQP of SciPy does it, and a bisection along the steps sets the probability right.
+then learns the curvature (P.-L. Liu and A. Der Kiureghian, Structural Safety 9 (1991) 161, compare the two; from
+memory). So SLSQP of SciPy does it, and a bisection along the steps sets the probability right.
 
 A quantile of a sample jumps from one gradient to another. While the direction is sought it is replaced by the mean of
 its neighbours in rank, up to 5 % of the sample on either side, whose gradient is the mean of theirs exactly: an
@@ -23,6 +23,7 @@ Left out: a local minimum is not told from the global one (none other exists whe
 logarithm of a sum of energies is); effort counts a spread of every parameter alike, whatever it costs to buy it.
 """
 
+import contextlib
 import dataclasses
 import functools
 import math
@@ -43,8 +44,8 @@ Measure = Callable[[Mapping[str, Array]], Array]
 LIMIT = 12.0
 # Share of the sample on either side of the quantile whose gradients count.
 _WINDOW = 0.05
-# Iterations at most, and accuracy of the squared effort and of the way to the target, as shares of them.
-_ITERATIONS, _ACCURACY = 40, 1e-5
+# Evaluations at most, and residual (see `Joint`) at which the direction is good enough.
+_EVALUATIONS, _RESIDUAL = 60, 5e-3
 # Excess of probability at which the last bisection stops.
 _EXCESS = 1e-3
 
@@ -61,7 +62,7 @@ class Joint:
         op_per_j: what the moved sample reaches with the probability `asked` [op/J]; 0 if nothing finite.
         effort: square root of the sum of squared steps [spreads].
         residual: distance to the nearest point of the problem linearised here, over the effort: 0 at a minimum.
-            1e-2 changes the effort by about 1e-4.
+            1e-2 changes the effort by about 1e-4. 1 where not reached.
         iterations: steps of the quadratic programming, without the last bisection.
         steps: by path, in units of `Roadmap.spread` of the year on the scale u, largest first.
         values, factors: by path in the same order, of the moved median, and over the median.
@@ -196,34 +197,47 @@ class _Problem:
             return _Solution(farthest, 0)
         solution = self._shortest(target, origin, start)
         if not self.reaches(solution.point):
-            # From the side where the target is reached.
-            solution = self._shortest(target, origin, self._settled(farthest, target))
+            # From the side where the target is reached; and what is known to reach it if even that fails.
+            nearer = self._settled(farthest, target)
+            solution = self._shortest(target, origin, nearer)
+            if not self.reaches(solution.point):
+                return _Solution(nearer, solution.iterations)
         return solution
 
     def _shortest(self, target: float, origin: _Point, start: _Point) -> _Solution:
         """Sequential quadratic programming from `start`, in units that make effort and way to the target about 1."""
-        scale = max(float(np.linalg.norm(_nearest(origin, target))), 1e-6)
-        way = target - origin.quantile
+        scale = max(float(np.linalg.norm(_nearest(origin, target - origin.smooth))), 1e-3)
+        way, seen, iterates = max(target - origin.smooth, 1e-3), [start], [start]
 
-        @functools.lru_cache(maxsize=1)
-        def at(bytes_of_steps: bytes) -> _Point:
-            return self.at(np.frombuffer(bytes_of_steps), target)
+        def at(y: np.ndarray) -> _Point:
+            if not np.array_equal(seen[-1].steps, scale * y):
+                if len(seen) > _EVALUATIONS:
+                    raise _EnoughError
+                seen.append(self.at(scale * y, target))
+            return seen[-1]
 
-        # A sample without a finite measure is as far from the target as may be.
-        found = minimize(
-            lambda y: (0.5 * float(y @ y), y),
-            start.steps / scale,
-            jac=True,
-            method="SLSQP",
-            bounds=[(-LIMIT / scale, LIMIT / scale)] * len(start.steps),
-            constraints={
-                "type": "ineq",
-                "fun": lambda y: max((at((scale * y).tobytes()).smooth - target) / way, -1e3),
-                "jac": lambda y: at((scale * y).tobytes()).gradient * scale / way,
-            },
-            options={"maxiter": _ITERATIONS, "ftol": _ACCURACY},
-        )
-        return _Solution(self._settled(at((scale * found.x).tobytes()), target), int(found.nit))
+        def iterated(y: np.ndarray) -> None:
+            iterates.append(at(y))
+            if _residual(iterates[-1], target - iterates[-1].smooth) <= _RESIDUAL:
+                raise _EnoughError
+
+        with contextlib.suppress(_EnoughError):
+            minimize(
+                lambda y: (0.5 * float(y @ y), y),
+                start.steps / scale,
+                jac=True,
+                method="SLSQP",
+                bounds=[(-LIMIT / scale, LIMIT / scale)] * len(start.steps),
+                constraints={
+                    "type": "ineq",
+                    # A sample without a finite measure is as far from the target as may be.
+                    "fun": lambda y: max((at(y).smooth - target) / way, -1e3),
+                    "jac": lambda y: at(y).gradient * scale / way,
+                },
+                callback=iterated,
+                options={"maxiter": _EVALUATIONS, "ftol": 1e-6},
+            )
+        return _Solution(self._settled(iterates[-1], target), len(iterates) - 1)
 
     def _farthest(self, origin: _Point, target: float) -> _Point:
         """A point that reaches the target, or the best of all allowed: a corner if the measure is monotone."""
@@ -282,15 +296,15 @@ class _Problem:
         median = {one: float(value) for one, value in self.roadmap.median(self.year).items()}
         moved = self.roadmap.moved(self.year, jnp.asarray(point.steps, jnp.float32))
         order = sorted(range(len(paths)), key=lambda i: -abs(point.steps[i]))
-        effort = float(np.linalg.norm(point.steps))
+        effort, reached = float(np.linalg.norm(point.steps)), self.reaches(point)
         return Joint(
             target_op_per_j=math.exp(target),
             asked=self.probability,
-            reached=self.reaches(point),
+            reached=reached,
             probability=point.share,
             op_per_j=math.exp(point.quantile),
             effort=effort,
-            residual=float(np.linalg.norm(_nearest(point, target) - point.steps)) / effort if effort else 0.0,
+            residual=1.0 if not reached else _residual(point, target - point.quantile) if effort else 0.0,
             iterations=solution.iterations,
             steps={paths[i]: float(point.steps[i]) for i in order},
             values={paths[i]: float(moved[paths[i]]) for i in order},
@@ -298,9 +312,7 @@ class _Problem:
         )
 
 
-def _problem(
-    measure: Measure, roadmap: Roadmap, year: float, key: Array, count: int, probability: float
-) -> _Problem:
+def _problem(measure: Measure, roadmap: Roadmap, year: float, key: Array, count: int, probability: float) -> _Problem:
     if not 0.0 < probability < 1.0:
         raise ValueError(f"probability is {probability!r}; it should be in (0, 1)")
     if count < 1:
@@ -318,14 +330,24 @@ def _finite(target_log: float) -> float:
     return target_log
 
 
-def _nearest(point: _Point, target: float) -> np.ndarray:
-    """Shortest steps, none beyond `LIMIT`, at which the measure linearised at `point` is the target.
+class _EnoughError(Exception):
+    """Ends a search from within: the point is good enough, or it took too long."""
+
+
+def _residual(point: _Point, missing: float) -> float:
+    """Distance to the nearest point of the linearised problem, over that of the point from the origin."""
+    length = float(np.linalg.norm(point.steps))
+    return float(np.linalg.norm(_nearest(point, missing) - point.steps)) / length if length else math.inf
+
+
+def _nearest(point: _Point, missing: float) -> np.ndarray:
+    """Shortest steps, none beyond `LIMIT`, where the measure linearised at `point` is higher than there by `missing`.
 
     s = clip(a g, -LIMIT, LIMIT), where a grows as parameters come to their limit. With all of them there the corner is
     returned: as far as the linearised measure goes.
     """
     gradient = point.gradient
-    wanted = float(gradient @ point.steps) + target - point.quantile
+    wanted = float(gradient @ point.steps) + missing
     if wanted <= 0.0:
         return np.zeros_like(gradient)
     limited = np.zeros(len(gradient), bool)
@@ -356,7 +378,8 @@ def _moved(
     """Quantile of the moved sample, mean around it, gradient of that by `steps` (n,), share that reaches the target.
 
     The quantile is the measure of the sample with `rank` others below it. The mean is weighted by
-    1 - (distance in rank/width)^2. A measure that is not finite is a miss and adds no gradient.
+    1 - (distance in rank/width)^2. A measure that is not finite is a miss and adds no gradient; where the quantile is
+    one, the mean is that of the lowest finite ones.
     """
 
     def values(moved: Array) -> dict[str, Array]:
@@ -367,14 +390,15 @@ def _moved(
     usable = jnp.isfinite(found)
     found = jnp.where(usable, found, -jnp.inf)
     order = jnp.argsort(found)
-    distance = jnp.zeros(found.shape).at[order].set(jnp.arange(found.size, dtype=found.dtype)) - rank
+    center = jnp.clip(jnp.sum(~usable), rank, found.size - 1)
+    distance = jnp.zeros(found.shape).at[order].set(jnp.arange(found.size, dtype=found.dtype)) - center
     weights = jnp.where(usable, jnp.maximum(1.0 - (distance / width) ** 2, 0.0), 0.0)
     weights /= jnp.maximum(jnp.sum(weights), 1e-6)
     (per_sample,) = to_sample(weights)
     # 0 times an infinite slope of a sample outside of the window is no number.
     kept = jax.tree.map(lambda one: jnp.where(jnp.isfinite(one), one, 0.0), per_sample)
     (gradient,) = to_steps(kept)
-    quantile = found[order[rank]]
-    # Distances from the quantile are small numbers: their mean keeps the digits of float32.
-    smooth = quantile + jnp.sum(weights * jnp.where(weights > 0.0, found - quantile, 0.0))
-    return quantile, jnp.where(jnp.isfinite(quantile), smooth, -jnp.inf), gradient, jnp.mean(found >= target)
+    # Distances from one of them are small numbers: their mean keeps the digits of float32.
+    middle = found[order[center]]
+    smooth = middle + jnp.sum(weights * jnp.where(weights > 0.0, found - middle, 0.0))
+    return found[order[rank]], jnp.where(jnp.isfinite(middle), smooth, -jnp.inf), gradient, jnp.mean(found >= target)

@@ -4,7 +4,9 @@
     Landauer = what a roadmap states as the floor of a digital multiply-accumulate, for the products that stay digital
 
 A source that is modulated outside sends e_shot photons to every detector whatever it shows; one whose own current is
-modulated sends its mean drive only. Both follow from the engine's own formulas with every efficiency at 1.
+modulated sends its mean drive only. Both follow from the engine's own formulas with every efficiency at 1. The bound is
+one for the encoding, the panel, the extinction and the converters of the scenario: with finer converters the same
+accuracy would bear more shot noise.
 """
 
 import dataclasses
@@ -23,6 +25,8 @@ _PERFECT = {
     "panel.transmission": 1.0,
     "photodetector.quantum_efficiency": 1.0,
 }
+# Noise bandwidth over symbol rate of a receiver that counts the photons of a symbol.
+_COUNTING = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +44,8 @@ class Bound:
     landauer_j_per_op: float
     electrons_per_path: float
     source: str = (
-        "shot noise: Poisson counts of detected photons at the relative noise of the accuracy run; Landauer, IBM J. "
+        "shot noise: Poisson counts of detected photons, those of the run's extinction floors among them, at the "
+        "relative noise that the accuracy run had with its converters; Landauer, IBM J. "
         "Res. Dev. 5, 183 (1961): k T ln 2 for each erased bit at 300 K, as the roadmap's floor counts them"
     )
 
@@ -66,7 +71,7 @@ def light_bound(system: OpticalSystem, digital_mac_floor_j: float) -> Bound:
     bound. Noise of receivers, converters and everything else that is not light is left out, hence a bound.
     """
     perfect = system.engine.replace(**_PERFECT)
-    electrons = system.light.shot_electrons(perfect, system.inputs_per_tile)
+    electrons = system.light.shot_electrons(perfect, system.inputs_per_tile, noise_band=_COUNTING)
     lit = perfect.at(laser_power_w=electrons / perfect.at(laser_power_w=1.0).electrons_per_path())
     # Power over symbol rate is energy of a symbol, whatever the rate; padding is shown as well.
     per_product_j = lit.launched_power_w() / lit.macs_per_s() / max(system.filled_share, 1e-12) / 2.0

@@ -44,6 +44,7 @@ class Figures(NamedTuple):
         link_share: share in which they wait for vectors to come and go.
         load_share: share in which panels are written, or weights waited for.
         load_time_s: time to write one panel, or to fetch its weights if that takes longer [s].
+        absorbed_power_w: light that one panel takes up while it is lit, for typical operands [W].
         power_usage_effectiveness: power of the building over that of its machines.
     """
 
@@ -59,6 +60,7 @@ class Figures(NamedTuple):
     link_share: Scalar
     load_share: Scalar
     load_time_s: Scalar
+    absorbed_power_w: Scalar
     power_usage_effectiveness: Scalar
 
 
@@ -73,6 +75,14 @@ class _Time(NamedTuple):
     @property
     def total(self) -> Scalar:
         return self.shown + self.linked + self.loaded + self.idle
+
+
+class _Moved(NamedTuple):
+    """Bytes that come to the engines, that leave them, and that cross a link; a partial sum does all in one."""
+
+    into: Scalar
+    out_of: Scalar
+    crossings: Scalar
 
 
 @stage
@@ -117,8 +127,9 @@ class OpticalSystem:
         return tally.macs / shown if shown else 0.0
 
     def link_bytes(self) -> tuple[Scalar, Scalar]:
-        """Bytes that one batch moves to all engines, and from them."""
-        return self._link_bytes(self.engine, self._tally())
+        """Bytes that one batch moves to all engines, and from them, where panels are reloaded."""
+        moved = self._link_bytes(self.engine, self._tally(), resident=False)
+        return moved.into, moved.out_of
 
     def shown_s(self, symbol_rate_hz: float) -> float:
         """Time in which all engines together show vectors, for one batch [s]."""
@@ -136,18 +147,18 @@ class OpticalSystem:
         `vmap`, `jit` and `grad`. KeyError without a parameter of the system, TypeError for a path that the engine does
         not have.
         """
-        around = {path: {**self.held, **values}[path] for path in SYSTEM}
+        around = {path: {**values, **self.held}[path] for path in SYSTEM}
         engine, tally = self.lit_engine(values), self._tally()
         asked_hz = values.get("operating_point.symbol_rate_hz", self.engine.operating_point.symbol_rate_hz)
-        spent, power_w, time = self._cheapest(engine, tally, around)
+        spent, power_w, time = self._deployed(engine, tally, around)
         ops = 2.0 * float(self.work.macs)
-        peak_j, peak_s = self._peak(engine, around)
+        peak_j, peak_symbols = self._peak(engine, around)
         return Figures(
             ops_per_j=ops / sum(spent.values()),
-            peak_ops_per_j=2.0 * engine.inputs * engine.outputs * _PEAK_VECTORS * engine.passes / peak_j,
+            peak_ops_per_j=2.0 * engine.inputs * engine.outputs * peak_symbols / peak_j,
             energy_per_op_j={part: energy_j / ops for part, energy_j in spent.items()},
             engine_power_w=power_w,
-            peak_engine_power_w=peak_j / peak_s,
+            peak_engine_power_w=peak_j / peak_symbols * engine.operating_point.symbol_rate_hz,
             symbol_rate_hz=engine.operating_point.symbol_rate_hz,
             laser_power_w=engine.operating_point.laser_power_w,
             rate_limited=jnp.where(engine.operating_point.symbol_rate_hz < asked_hz * (1.0 - 1e-6), 1.0, 0.0),
@@ -155,6 +166,7 @@ class OpticalSystem:
             link_share=time.linked / time.total,
             load_share=time.loaded / time.total,
             load_time_s=self._load_time_s(engine, around),
+            absorbed_power_w=engine.absorbed_power_w(),
             power_usage_effectiveness=around["facility.power_usage_effectiveness"],
         )
 
@@ -165,14 +177,14 @@ class OpticalSystem:
     def _tally(self) -> Tally:
         return sum((self.engine.count(one) for one in _weight_products(self.work)), Tally())
 
-    def _cheapest(
+    def _deployed(
         self, engine: FreeSpaceEngine, tally: Tally, around: Mapping[str, Scalar]
     ) -> tuple[Mapping[str, Scalar], Scalar, _Time]:
-        """Energy by part, power per engine and time of the deployment that the budget allows."""
+        """Energy by part, power per engine and time; panels stay loaded if the budget feeds all of them."""
         reloaded_s = self._time(engine, around, resident=False)
         resident_s = self._time(engine, around, resident=True)
-        reloaded = self._energy(engine, tally, around, reloaded_s, tally)
-        resident = self._energy(engine, tally, around, resident_s, Tally())
+        reloaded = self._energy(engine, tally, around, reloaded_s, resident=False)
+        resident = self._energy(engine, tally, around, resident_s, resident=True)
         resident_w = sum(resident.values()) / resident_s.total
         held = self.wall_power_w >= tally.tiles * resident_w
         spent = {part: jnp.where(held, resident[part], reloaded[part]) for part in reloaded}
@@ -184,9 +196,9 @@ class OpticalSystem:
         """Time of all engines together for one batch; the resident ones are a pipeline, whose slowest tile decides."""
         tallies = [engine.count(one) for one in _weight_products(self.work)]
         shown = [float(one.busy_passes) / engine.operating_point.symbol_rate_hz for one in tallies]
-        moved = [self._link_bytes(engine, one) for one in tallies]
+        moved = [self._link_bytes(engine, one, resident=resident) for one in tallies]
         waits = [
-            jnp.maximum(jnp.maximum(*one) / around["links.bytes_per_s"] - seconds, 0.0)
+            jnp.maximum(jnp.maximum(one.into, one.out_of) / around["links.bytes_per_s"] - seconds, 0.0)
             for one, seconds in zip(moved, shown, strict=True)
         ]
         total = _Time(shown=sum(shown), linked=sum(waits), loaded=0.0, idle=0.0)
@@ -199,17 +211,20 @@ class OpticalSystem:
         return total._replace(idle=tiles * slowest / engine.system.utilisation - total.total)
 
     def _load_time_s(self, engine: FreeSpaceEngine, around: Mapping[str, Scalar]) -> Scalar:
-        tile_byte = engine.inputs * engine.outputs * engine.weight_byte()
+        # Digits of the weights stand on panels of their own, each of which takes its part of the code.
+        tile_byte = engine.inputs * engine.outputs * engine.weight_byte() / engine.encoding.panels
         return jnp.maximum(engine.reload_time_s, tile_byte / around["weights.bytes_per_s"])
 
-    def _link_bytes(self, engine: FreeSpaceEngine, tally: Tally) -> tuple[Scalar, Scalar]:
-        """Bytes that come to the engines, and that leave them."""
-        return tally.inputs * engine.dac.bits / 8, float(tally.outputs) * engine.memory.output_byte
+    def _link_bytes(self, engine: FreeSpaceEngine, tally: Tally, *, resident: bool) -> _Moved:
+        """What crosses links; resident tiles of one sum are on different engines, reloaded ones follow each other."""
+        partial = float(tally.partial_sums * resident) * engine.memory.partial_byte
+        inputs, outputs = tally.inputs * engine.dac.bits / 8, float(tally.outputs) * engine.memory.output_byte
+        return _Moved(into=inputs + partial, out_of=outputs + partial, crossings=inputs + outputs + partial)
 
     def _energy(
-        self, engine: FreeSpaceEngine, tally: Tally, around: Mapping[str, Scalar], time: _Time, reloaded: Tally
+        self, engine: FreeSpaceEngine, tally: Tally, around: Mapping[str, Scalar], time: _Time, *, resident: bool
     ) -> dict[str, Scalar]:
-        """Energy at the wall by part for one batch [J]; `reloaded` counts what is written to panels."""
+        """Energy at the wall by part for one batch [J]."""
         dark_s = time.loaded if self.idle == "dark" else 0.0
         energy = {
             part: power_w * (time.total - (dark_s if part in LIGHT_PARTS else 0.0))
@@ -218,21 +233,23 @@ class OpticalSystem:
         events = engine.event_energy_j(tally)
         events["activation_memory"] = events.pop("memory")
         energy |= events
+        reloaded = Tally() if resident else tally
         energy["panel"] = energy["panel"] + float(reloaded.tiles) * engine.load_energy_j()
         energy["weight_memory"] = float(reloaded.weights) * engine.weight_byte() * engine.memory.far_energy_j_per_byte
-        energy["links"] = sum(self._link_bytes(engine, tally)) * around["links.energy_j_per_byte"]
+        crossings = self._link_bytes(engine, tally, resident=resident).crossings
+        energy["links"] = crossings * around["links.energy_j_per_byte"]
         energy["digital_products"] = float(self.work.digital_macs) * engine.digital.mac_energy_j
         energy["power_supply"] = sum(energy.values()) * (1.0 / engine.system.power_supply_efficiency - 1.0)
         return energy
 
-    def _peak(self, engine: FreeSpaceEngine, around: Mapping[str, Scalar]) -> tuple[Scalar, Scalar]:
-        """Energy at the wall and time of one full panel shown vectors without a pause."""
+    def _peak(self, engine: FreeSpaceEngine, around: Mapping[str, Scalar]) -> tuple[Scalar, float]:
+        """Energy at the wall of one full panel shown vectors without a pause, and how many symbols that are."""
         full = Contraction("", batch=1, m=_PEAK_VECTORS, k=engine.inputs, n=engine.outputs, weights=True)
         tally = engine.count(full)
         time = _Time(tally.busy_passes / engine.operating_point.symbol_rate_hz, 0.0, 0.0, 0.0)
-        energy = self._energy(engine, tally, around, time, Tally())
+        energy = self._energy(engine, tally, around, time, resident=True)
         supplied = sum(one for part, one in energy.items() if part not in ("digital_products", "power_supply"))
-        return supplied / engine.system.power_supply_efficiency, time.total
+        return supplied / engine.system.power_supply_efficiency, float(tally.busy_passes)
 
 
 def mean_inputs_per_tile(work: Work, inputs: int) -> float:

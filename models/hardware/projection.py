@@ -1,6 +1,7 @@
 """A workload on machines of coming years: quantiles over the trajectories of a roadmap."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,8 +13,8 @@ from models.hardware.optical_system import Figures, OpticalSystem
 from models.hardware.roadmap import Roadmap
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-# The parts of the power are averaged over the samples between these quantiles of operations per joule.
-_MIDDLE = (0.45, 0.55)
+# The parts of the power are averaged over this share of the samples, those nearest in rank to the median.
+_MIDDLE = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +33,9 @@ class YearProjection:
         power_share: share of the machine's power by part, mean over the tenth of the samples around the median.
         rate_limited_share: share of samples whose sources are too weak for the rate that was sampled.
         probability: share of samples that reach the target.
-        probability_error: its standard error.
+        probability_error: its standard error (Wilson, J. Am. Stat. Assoc. 22, 209 (1927)).
+        overheated_share: share of samples whose panels take up more light than the engine says that they bear; nothing
+            is slowed by it.
         samples: operations per joule of every sample, in their order.
         peak_samples: peak operations per joule alike.
     """
@@ -49,6 +52,7 @@ class YearProjection:
     rate_limited_share: float
     probability: float
     probability_error: float
+    overheated_share: float
     samples: np.ndarray
     peak_samples: np.ndarray
 
@@ -66,10 +70,11 @@ def project(
     Compiled once, all samples of a year in one call. Raises ValueError if any figure is not finite.
     """
     deviates, figures = roadmap.deviates(key, count), sampled_figures(system)
+    heat_max_w = float(system.engine.panel.absorbed_power_max_w)
     rows = []
     for year in years:
         values = {path: one[0] for path, one in roadmap.trajectories(deviates, [year]).items()}
-        rows.append(_year(year, jax.tree.map(np.asarray, figures(values)), target_ops_per_j))
+        rows.append(_year(year, jax.tree.map(np.asarray, figures(values)), target_ops_per_j, heat_max_w))
     return rows
 
 
@@ -78,13 +83,13 @@ def sampled_figures(system: OpticalSystem) -> Callable[[Mapping[str, Array]], Fi
     return jax.jit(jax.vmap(system.figures))
 
 
-def _year(year: float, figures: Figures, target_ops_per_j: float) -> YearProjection:
+def _year(year: float, figures: Figures, target_ops_per_j: float, absorbed_power_max_w: float) -> YearProjection:
     ops = np.asarray(figures.ops_per_j, np.float64)
-    wrong = int(np.sum(~np.isfinite(ops)) + np.sum(~np.isfinite(figures.peak_ops_per_j)))
-    if wrong:
-        raise ValueError(f"{wrong} of {ops.size} samples of {year:g} have no finite operations per joule")
-    low, high = np.quantile(ops, _MIDDLE)
-    middle = (ops >= low) & (ops <= high)
+    wrong = ~np.all([np.isfinite(one) for one in jax.tree.leaves(figures)], axis=0) | (ops <= 0.0)
+    if wrong.any():
+        raise ValueError(f"{int(wrong.sum())} of {ops.size} samples of {year:g} have figures that are no numbers")
+    half = max(round(_MIDDLE * ops.size), 1) / 2
+    middle = np.argsort(ops)[math.ceil(ops.size / 2 - half) : math.ceil(ops.size / 2 + half)]
     # Energy of an operation by part times operations per joule is the share of the power.
     shares = {part: float(np.mean((one * ops)[middle])) for part, one in figures.energy_per_op_j.items()}
     whole = sum(shares.values())
@@ -101,10 +106,16 @@ def _year(year: float, figures: Figures, target_ops_per_j: float) -> YearProject
         power_share={part: one / whole for part, one in shares.items()},
         rate_limited_share=float(np.mean(figures.rate_limited)),
         probability=reached,
-        probability_error=(reached * (1.0 - reached) / ops.size) ** 0.5,
+        probability_error=_wilson_error(reached, ops.size),
+        overheated_share=float(np.mean(figures.absorbed_power_w > absorbed_power_max_w)),
         samples=ops,
         peak_samples=np.asarray(figures.peak_ops_per_j, np.float64),
     )
+
+
+def _wilson_error(share: float, count: int) -> float:
+    """Half the width of Wilson's interval of one standard error: above 0 even where none or all of them count."""
+    return (share * (1.0 - share) / count + 1.0 / (4.0 * count**2)) ** 0.5 / (1.0 + 1.0 / count)
 
 
 def _quantiles(samples: Any) -> tuple[float, ...]:

@@ -67,9 +67,15 @@ class RequiredLight:
         readout = 4.0 * r * self.readout_weight * engine.readout_variance()
         return (shot + jnp.sqrt(shot * shot + readout)) / (2.0 * r) * self._wider(engine, inputs_per_tile)
 
-    def shot_electrons(self, engine: FreeSpaceEngine, inputs_per_tile: float) -> Scalar:
-        """Electrons per path with a receiver that adds nothing: what no receiver can go below."""
-        shot = self.shot_variance_per_electron * engine.noise_band() / self.noise_band
+    def shot_electrons(
+        self, engine: FreeSpaceEngine, inputs_per_tile: float, noise_band: Scalar | None = None
+    ) -> Scalar:
+        """Electrons per path with a receiver that adds nothing: what no receiver of its band can go below.
+
+        `noise_band` is that of another receiver, over the symbol rate; 1/2 counts the photons of a symbol and no more.
+        """
+        band = engine.noise_band() if noise_band is None else noise_band
+        shot = self.shot_variance_per_electron * band / self.noise_band
         return shot / self.relative_variance() * self._wider(engine, inputs_per_tile)
 
     def power_w(self, engine: FreeSpaceEngine, inputs_per_tile: float) -> Scalar:
@@ -80,25 +86,32 @@ class RequiredLight:
         """The engine with the laser power that it needs.
 
         Where one source cannot give that power (`power_max_w`), symbols last longer until it can: the rate falls to the
-        f with power(f) = power_max, found by f <- f power_max / power(f). Accuracy is never traded for speed.
+        f with power(f) = power_max, found by f <- f power_max / power(f). Accuracy is never traded for speed. A receiver
+        with a band of its own (one-pole) gains nothing by that, and is not for this.
         """
-        asked_hz = engine.operating_point.symbol_rate_hz
-        slowed = engine.at(symbol_rate_hz=jnp.minimum(self._fastest_hz(engine, inputs_per_tile), asked_hz))
+        asked_hz, asked_w = engine.operating_point.symbol_rate_hz, self.power_w(engine, inputs_per_tile)
+        weak = asked_w > engine.power_max_w
+        # Where a source is strong enough the answer is known; its branch gets an equation that any number solves.
+        given_w = jnp.where(weak, engine.power_max_w, jax.lax.stop_gradient(asked_w))
+        rate_hz = jnp.where(weak, self._fastest_hz(engine, given_w, inputs_per_tile), asked_hz)
+        slowed = engine.at(symbol_rate_hz=rate_hz)
         return slowed.at(laser_power_w=self.power_w(slowed, inputs_per_tile))
 
-    def _fastest_hz(self, engine: FreeSpaceEngine, inputs_per_tile: float) -> Array:
-        """The symbol rate at which a source gives all that it can [Hz]."""
+    def _fastest_hz(self, engine: FreeSpaceEngine, given_w: Scalar, inputs_per_tile: float) -> Array:
+        """The symbol rate at which a source has to give so much [Hz], not above that of the engine."""
 
-        def excess(log_hz: Array, of: FreeSpaceEngine) -> Array:
-            return jnp.log(self.power_w(of.at(symbol_rate_hz=jnp.exp(log_hz)), inputs_per_tile) / of.power_max_w)
+        def excess(log_hz: Array, of: FreeSpaceEngine, given_w: Scalar) -> Array:
+            return jnp.log(self.power_w(of.at(symbol_rate_hz=jnp.exp(log_hz)), inputs_per_tile) / given_w)
 
         # The iteration is not differentiated: one step of Newton from its end has the derivatives of the end itself.
-        fixed = jax.lax.stop_gradient(engine)
-        start = jnp.log(jnp.asarray(fixed.operating_point.symbol_rate_hz, jnp.float32))
-        log_hz = jax.lax.fori_loop(0, _STEPS, lambda _, one: one - excess(one, fixed), start)
+        fixed, fixed_w = jax.lax.stop_gradient((engine, given_w))
+        asked = jnp.log(jnp.asarray(fixed.operating_point.symbol_rate_hz, jnp.result_type(float)))
+        log_hz = jax.lax.fori_loop(
+            0, _STEPS, lambda _, one: jnp.minimum(one - excess(one, fixed, fixed_w), asked).astype(one.dtype), asked
+        )
         log_hz = jax.lax.stop_gradient(log_hz)
-        slope = jax.lax.stop_gradient(jax.grad(excess)(log_hz, fixed))
-        return jnp.exp(log_hz - excess(log_hz, engine) / slope)
+        slope = jax.lax.stop_gradient(jax.grad(excess)(log_hz, fixed, fixed_w))
+        return jnp.exp(log_hz - excess(log_hz, engine, given_w) / slope)
 
     def _wider(self, engine: FreeSpaceEngine, inputs_per_tile: float) -> Scalar:
         if self.held == "per-mac":

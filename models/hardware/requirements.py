@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 from scipy.special import ndtr
 
 from models.hardware.roadmap import Roadmap
@@ -65,9 +65,9 @@ def alone(measure: Measure, roadmap: Roadmap, year: float, target_log: float) ->
     A parameter is moved along its unbounded scale u (see `Roadmap`), up to `DECADES` decades either way, so bounds are
     approached and never passed. The measure may fall again (a symbol rate can be too high): all parameters are scanned
     at 512 points per side in one compiled call, and the crossing nearest to the median is divided twice more in 512
-    points, until the interval is below the resolution of float32. The measure at `value` is the target or, by rounding
-    and where the measure jumps, more. A peak narrower than 0.027 on the scale u can be missed. Points where the measure
-    is not finite do not count as reaching anything.
+    points, until the interval is below the resolution of float32. The measure at `value` is the target to rounding, or
+    more where the measure jumps. A peak narrower than 0.027 on the scale u can be missed. Points where the measure is
+    not finite do not count as reaching anything.
 
     Compiles once for a measure (the function object) and the size of the roadmap, whatever target and year.
     """
@@ -182,4 +182,4 @@ def _beyond(roadmap: Roadmap, path: str, year: float, value: float, move: float)
     if excess(_TAIL) < 0.0 or excess(0.0) >= 0.0:
         # Beyond the tail; or so near to the median that it is it.
         return 0.0 if excess(_TAIL) < 0.0 else 0.5
-    return float(ndtr(-brentq(excess, 0.0, _TAIL, xtol=1e-5)))
+    return float(ndtr(-root_scalar(excess, bracket=(0.0, _TAIL), xtol=1e-5).root))

@@ -28,17 +28,17 @@ class ReloadWall:
         busy_share: the share.
         load_time_s: time of one panel load [s].
         vectors: least number of vectors (tokens of all prompts together).
-        prompts: the same in prompts of the workload.
+        prompts: the same in prompts of the workload, None where it has none.
         vectors_double_buffered: with a second panel that is written meanwhile.
-        load_time_needed_s: longest load that leaves this share at the workload's own batch [s].
+        load_time_needed_s: longest load that leaves this share at the workload's own batch, None without prompts [s].
     """
 
     busy_share: float
     load_time_s: float
     vectors: float
-    prompts: float
+    prompts: float | None
     vectors_double_buffered: float
-    load_time_needed_s: float
+    load_time_needed_s: float | None
 
 
 def busy_share(vectors: float, passes: int, symbol_rate_hz: float, load_time_s: float) -> float:
@@ -50,16 +50,16 @@ def busy_share(vectors: float, passes: int, symbol_rate_hz: float, load_time_s: 
 def reload_walls(
     load_time_s: float, passes: int, symbol_rate_hz: float, tokens: int, batch: int
 ) -> tuple[ReloadWall, ...]:
-    """What 10, 50 and 90 % busy panels ask for, at prompts of `tokens` tokens, `batch` at once."""
+    """What 10, 50 and 90 % busy panels ask for, at prompts of `tokens` tokens, `batch` at once; 0 without prompts."""
     symbol_s = passes / symbol_rate_hz
     return tuple(
         ReloadWall(
             busy_share=share,
             load_time_s=load_time_s,
             vectors=share / (1.0 - share) * load_time_s / symbol_s,
-            prompts=share / (1.0 - share) * load_time_s / symbol_s / tokens,
+            prompts=share / (1.0 - share) * load_time_s / symbol_s / tokens if tokens else None,
             vectors_double_buffered=share * load_time_s / symbol_s,
-            load_time_needed_s=(1.0 - share) / share * tokens * batch * symbol_s,
+            load_time_needed_s=(1.0 - share) / share * tokens * batch * symbol_s if tokens else None,
         )
         for share in UTILISATIONS
     )
@@ -78,7 +78,8 @@ def walls(
     Engines that deliver the target are counted at what the workload gets. `weight_byte_per_s` is the traffic of all
     of them together from their weight memories; `link_byte_per_s_at_full_rate` what one engine receives and sends if
     it never waits, beside what its links carry. `accumulator_byte` are the partial sums of one engine between two
-    tiles; the model charges them as near memory, whatever their size. Left out: memory capacity as a limit.
+    tiles; the model charges them as near memory, whatever their size. `absorbed_power_w` is the light that heats one
+    panel, beside what it bears; nothing is slowed by it. Left out: memory capacity as a limit.
     """
     figures, engine = system.figures(values), system.lit_engine(values)
     ops = 2.0 * float(system.work.macs)
@@ -99,8 +100,10 @@ def walls(
         "weight_byte_per_batch": fetched,
         "weight_byte_per_s": fetched * target_ops_per_s / ops,
         "link_byte_per_s_at_full_rate": max(into, out_of) / shown_s,
-        "link_byte_per_s": float({**system.held, **values}["links.bytes_per_s"]),
+        "link_byte_per_s": float({**values, **system.held}["links.bytes_per_s"]),
         "accumulator_byte": vectors * engine.outputs * float(engine.memory.partial_byte),
+        "absorbed_power_w": float(figures.absorbed_power_w),
+        "absorbed_power_max_w": float(engine.panel.absorbed_power_max_w),
     }
 
 
