@@ -168,9 +168,10 @@ def _needs(first: Mapping[str, Any]) -> str:
 **At an accuracy.** Throughput says nothing without one. The laser power of a projection is what {need["model"]} needs
 to stay within {need["kl_nats"]:g} nats (Kullback-Leibler divergence for each token) of its digital self:
 {need["electrons_per_path"]:,.0f} photoelectrons that one fully open path puts on a detector, measured with
-`exalight accuracy` at the same bits. From there on the ratio of shot and receiver noise to the signal is held, so better receivers ask for less light, down to
-what shot noise alone needs. Larger models are assumed to need the same photons for each MAC; that they would need the
-same for each dot product, as Optical Transformers reports, is an option and a claim.
+`exalight accuracy` at the same bits. From there on the ratio of shot and receiver noise to the signal is held, so
+better receivers ask for less light, down to what shot noise alone needs. Larger models are assumed to need the same
+photons for each MAC; that they would need the same for each dot product, as Optical Transformers reports, is an option
+and a claim.
 """
 
 
@@ -364,8 +365,8 @@ uv run exalight sweep scaling --set year=2026,2029,2032 idle=lit,dark
 ```
 
 Measured {environment["date"][:10]} on {environment["cpus"]} cores ({environment["cpu"]}), Python
-{environment["python"]}, jax {environment["jax"]}; a run takes less than a minute, most of it the joint change of least effort and
-compilation.
+{environment["python"]}, jax {environment["jax"]}; a run takes less than a minute, most of it compilation and the
+joint change of least effort.
 """
 
 

@@ -40,7 +40,12 @@ class GenericSweep:
     def facts(self, options: Mapping[str, Any], engine_set: tuple[str, ...]) -> Mapping[str, str]:
         """A hash over what the run reads: hashes of files, and the values of the engine."""
         with tempfile.TemporaryDirectory() as folder:
-            return _facts(self._request({**options, "set": engine_set, "out": str(Path(folder) / "run")}))
+            return facts_of(self._request({**options, "set": engine_set, "out": str(Path(folder) / "run")}))
+
+    def request(self, point: Point) -> Any:
+        """The checked request of a point, whose folder nobody opens."""
+        with tempfile.TemporaryDirectory() as folder:
+            return self._request(self._options(point, folder))
 
     def group(self, point: Point) -> str:
         """Points share nothing."""
@@ -57,20 +62,23 @@ class GenericSweep:
     def _run(self, point: Point) -> dict[str, Any]:
         run = getattr(importlib.import_module(f"experiments.{self.experiment}"), f"run_{self.experiment}")
         with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
-            options = {**point.options, "set": point.engine_set, "seed": point.seed, "out": str(Path(folder) / "run")}
-            request = self._request(options)
-            if _facts(request) != point.facts:
+            request = self._request(self._options(point, folder))
+            if facts_of(request) != point.facts:
                 raise RequestError("files that the options name are not those of the plan")
             with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
                 path = run(request, ["sweep", self.experiment])
             return json.loads(path.read_text("utf-8"))
+
+    @staticmethod
+    def _options(point: Point, folder: str) -> dict[str, Any]:
+        return {**point.options, "set": point.engine_set, "seed": point.seed, "out": str(Path(folder) / "run")}
 
     def _request(self, options: Mapping[str, Any]) -> Any:
         module = importlib.import_module(f"experiments.{self.experiment}_request")
         return module.check_request(_configured(EXPERIMENTS[self.experiment].options, options))
 
 
-def _facts(request: Any) -> dict[str, str]:
+def facts_of(request: Any) -> dict[str, str]:
     """Hashes of all that the document of a run says beside the options, which a point has itself."""
     read = {key: value for key, value in request.folder.document.items() if key != "options"}
     return {"document": short_hash(read)}

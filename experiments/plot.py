@@ -19,6 +19,7 @@ _OWN_FIGURES = {
     "engines": "experiments.engines_plot",
     "bench": "experiments.bench_plot",
     "validate": "experiments.validate_plot",
+    "scaling": "experiments.scaling_plot",
 }
 # What is shown of a sweep without being asked, the first of each that its table has.
 _DEFAULT_X = ("energy_per_token_j", "energy_per_mac_j", "laser_power_w")

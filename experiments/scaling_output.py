@@ -106,6 +106,7 @@ def tables(model: Model, results: Results, result: Mapping[str, Any]) -> dict[st
                 **moved,
             }
             for index, one in enumerate(result["path"])
+            if one["reached"]
             for path, moved in one["parameters"].items()
         ],
         "what_if": results.what_if,

@@ -211,7 +211,7 @@ def name_points(axes: "Axes", points: Sequence[tuple[float, float, str]], taken:
         around = [
             (x - reach, y - reach, x + reach, y + reach)
             for index, (x, y) in enumerate(pixels)
-            for reach in [radius if index in group else 2 * radius]
+            for reach in [radius if index in group else 1.4 * radius]
         ]
         note = axes.annotate(
             name,

@@ -23,6 +23,7 @@ from models.hardware.walls import utilisation_grid, walls
 from models.hardware.workloads import DENSE, attention_share
 
 if TYPE_CHECKING:
+    from experiments.scaling_config import ScalingConfig
     from experiments.scaling_request import ScalingRequest
 
 YEARS = tuple(range(FIRST_YEAR, LAST_YEAR + 1))
@@ -33,6 +34,7 @@ _NAMES = tuple(f"p{round(100 * quantile):02d}" for quantile in QUANTILES)
 _RELOAD = "panel.reload_time_s"
 _RELOADS_S = np.logspace(-8, -1, 57)
 _BATCHES = (1, 4, 16, 64, 256)
+_RANGE = ("low", "median", "high", "unit", "tops_per_w_at_low", "tops_per_w_at_high")
 # Streams of the seed, one for each use of random draws.
 _PROJECTION, _SHARES = 0, 1
 
@@ -61,9 +63,7 @@ def compute(request: "ScalingRequest", model: Model, progress: Progress) -> Resu
     """Compute everything; one step of `progress` for each of the `STEPS` parts."""
     config, system, roadmap = request.config, model.system, model.roadmap
     seed = jax.random.key(config.seed)
-    projected = project(
-        system, roadmap, jax.random.fold_in(seed, _PROJECTION), YEARS, config.samples, model.target_ops_per_j
-    )
+    years = projected(config, model, YEARS)
     progress.step(f"{config.samples} trajectories over {len(YEARS)} years")
     measure, target = system.log_ops_per_j, float(np.log(model.target_ops_per_j))
     influence = shares(measure, roadmap, model.year, jax.random.fold_in(seed, _SHARES))
@@ -83,9 +83,9 @@ def compute(request: "ScalingRequest", model: Model, progress: Progress) -> Resu
     conventional = conventional_rows(YEARS)
     changes = what_if(request, model)
     progress.step("comparison, and what would change the answer")
-    peaks = {int(one.year): _median(one.peak_ops_per_j) / _TERA for one in projected}
+    peaks = {int(one.year): _median(one.peak_ops_per_j) / _TERA for one in years}
     return Results(
-        years=projected,
+        years=years,
         influence=influence,
         sensitivity=sensitivity,
         requirements=single,
@@ -100,6 +100,12 @@ def compute(request: "ScalingRequest", model: Model, progress: Progress) -> Resu
         comparison=comparison(conventional, peaks),
         attention=attention(model),
     )
+
+
+def projected(config: "ScalingConfig", model: Model, years: Sequence[int]) -> list[YearProjection]:
+    """The years over the samples that the seed stands for: the same ones whatever else is asked."""
+    key = jax.random.fold_in(jax.random.key(config.seed), _PROJECTION)
+    return project(model.system, model.roadmap, key, years, config.samples, model.target_ops_per_j)
 
 
 def year_row(one: YearProjection, power_w: float) -> dict[str, Any]:
@@ -147,7 +153,7 @@ def sensitivity_rows(
             "share_first_error": cause.first_error,
             "share_total_error": cause.total_error,
         }
-        there: dict[str, Any] = dict.fromkeys(("low", "median", "high", "unit", "tops_per_w_at_low", "tops_per_w_at_high"))
+        there: dict[str, Any] = dict.fromkeys(_RANGE)
         if cause.kind == "parameter":
             low, high = ends[cause.name]
             row["elasticity"] = slopes[cause.name]

@@ -1,19 +1,17 @@
-"""Projections over many settings: each point is one run of `exalight scaling`, and its row what is so in its year."""
+"""Projections over many settings: each point is one year of `exalight scaling`, without what explains it."""
 
-import dataclasses
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from experiments.generic_sweep import GenericSweep
+from experiments.errors import RequestError
+from experiments.generic_sweep import GenericSweep, facts_of, flattened
 from experiments.scaling_config import ScalingConfig
+from experiments.sweep_worker import in_one_line
 from experiments.sweepable import Failed, Point, Row
-
-_OF_A_YEAR = re.compile(r"years\.(\d+)\.(.+)")
 
 
 class ScalingSweep:
-    """One row for each point: what `years` of its result says of the year that its options ask for.
+    """One row for each point: what `years` of a run with its options says of the year of its target.
 
     Columns are `year`, `probability_of_target`, `energy_per_op_j_p50`, quantiles of `delivered_exaops`, `peak_exaops`
     and `tops_per_w` (as in `tops_per_w_p05`), and `breakdown_w_p50.PART`. A table over years is a sweep over `year`.
@@ -21,7 +19,7 @@ class ScalingSweep:
 
     experiment = "scaling"
     objective = "energy_per_op_j_p50"
-    points_per_chunk = 1
+    points_per_chunk = 8
 
     def __init__(self) -> None:
         self._runs = GenericSweep(self.experiment)
@@ -31,23 +29,24 @@ class ScalingSweep:
         return self._runs.facts(options, engine_set)
 
     def group(self, point: Point) -> str:
-        """Points share nothing."""
-        return point.identity
+        """Points that differ in the year alone."""
+        return repr((sorted((key, value) for key, value in point.options.items() if key != "year"), point.engine_set))
 
     def evaluate(self, points: Sequence[Point]) -> Iterator[tuple[Point, Row | Failed]]:
-        """Run each point, without figures."""
+        """Project the year of each point; what a request refuses fails by itself."""
         for point in points:
-            undrawn = dataclasses.replace(point, options={**point.options, "plot": False})
-            year = point.options.get("year", ScalingConfig.year)
-            for _, found in self._runs.evaluate([undrawn]):
-                yield point, found if isinstance(found, Failed) else row_of_year(found, year)
+            try:
+                yield point, self._row(point)
+            except Exception as error:
+                yield point, Failed(in_one_line(error))
 
+    def _row(self, point: Point) -> Row:
+        from experiments.scaling_model import model_of
+        from experiments.scaling_results import projected, year_row
 
-def row_of_year(result: Row, year: int) -> Row | Failed:
-    """Columns of one year of a flattened result."""
-    rows: dict[str, Row] = {}
-    for column, value in result.items():
-        if match := _OF_A_YEAR.fullmatch(column):
-            rows.setdefault(match.group(1), {})[match.group(2)] = value
-    chosen = (row for row in rows.values() if row.get("year") == year)
-    return next(chosen, Failed(f"the result says nothing of the year {year}"))
+        request = self._runs.request(point)
+        if facts_of(request) != point.facts:
+            raise RequestError("files that the options name are not those of the plan")
+        config: ScalingConfig = request.config
+        (year,) = projected(config, model_of(request), [config.year])
+        return flattened(year_row(year, config.power_w))

@@ -1,61 +1,50 @@
-"""A sweep of `exalight scaling`: rows are those of the year that a point asks for. The run itself is stood in for."""
-
-import sys
-import types
+"""A sweep of `exalight scaling`: rows are those of the year that a point asks for."""
 
 import pytest
 
 from experiments.errors import RequestError
-from experiments.scaling_sweep import ScalingSweep, row_of_year
-from experiments.sweepable import Failed, Point, Row
+from experiments.scaling_config import ScalingConfig
+from experiments.scaling_model import model_of
+from experiments.scaling_request import check_request
+from experiments.scaling_results import projected, year_row
+from experiments.scaling_sweep import ScalingSweep
+from experiments.sweepable import Failed, Point
 
-YEARS = [
-    {"year": 2028, "energy_per_op_j_p50": 3e-14, "breakdown_w_p50": {"laser": 100.0}},
-    {"year": 2029, "energy_per_op_j_p50": 2e-14, "breakdown_w_p50": {"laser": 90.0}},
-]
+FEW = {"samples": 200}
 
 
 def point(engine_set=(), **options) -> Point:
-    return Point("scaling", options, engine_set, 5, None, ScalingSweep().facts(options, engine_set))
+    return Point("scaling", {**FEW, **options}, engine_set, 5, None, ScalingSweep().facts(options, engine_set))
 
 
-@pytest.fixture
-def configs(monkeypatch):
-    """Options of the runs that were made, each with the same result."""
-    seen = []
-
-    def run(request, argv):
-        seen.append(request.config)
-        request.folder.open()
-        return request.folder.write_json("result.json", {"experiment": "scaling", "seed": 5, "years": YEARS, "x": 1})
-
-    module = types.ModuleType("experiments.scaling")
-    module.__dict__["run_scaling"] = run
-    monkeypatch.setitem(sys.modules, "experiments.scaling", module)
-    return seen
-
-
-def test_a_point_is_the_row_of_its_year(configs):
-    asked = [point(("optics.transmission=0.5",)), point(year=2028), point(year=2024)]
-    answers = list(ScalingSweep().evaluate(asked))
-    assert [answered for answered, _ in answers] == asked
-    (_, typical), (_, earlier), (_, absent) = answers
-    assert typical == {"year": 2029, "energy_per_op_j_p50": 2e-14, "breakdown_w_p50.laser": 90.0}
-    assert earlier == {"year": 2028, "energy_per_op_j_p50": 3e-14, "breakdown_w_p50.laser": 100.0}
-    assert absent == Failed("the result says nothing of the year 2024")
-    assert not isinstance(typical, Failed) and ScalingSweep().objective in typical
-    assert [config.plot for config in configs] == [False] * 3
-    assert [config.seed for config in configs] == [5] * 3
-    assert configs[0].set == ("optics.transmission=0.5",)
+def test_a_point_is_the_row_of_its_year(tmp_path):
+    asked = [point(("optics.transmission=0.5",), year=2028), point()]
+    (first, held), (second, typical) = ScalingSweep().evaluate(asked)
+    assert [first, second] == asked
+    assert not isinstance(held, Failed) and not isinstance(typical, Failed)
+    assert (held["year"], typical["year"]) == (2028, 2029)
+    assert ScalingSweep().objective in typical
+    config = ScalingConfig(samples=200, seed=5, out=str(tmp_path / "run"))
+    (year,) = projected(config, model_of(check_request(config)), [2029])
+    whole = year_row(year, 1e4)
+    assert typical["tops_per_w_p50"] == whole["tops_per_w_p50"]
+    assert typical["breakdown_w_p50.laser"] == whole["breakdown_w_p50"]["laser"]
+    assert held["tops_per_w_p50"] != typical["tops_per_w_p50"]
 
 
-def test_an_error_fails_the_point(configs):
+def test_an_error_fails_the_point():
     good = point()
     bad = Point("scaling", {"roadmap": "nowhere"}, (), 0, None, good.facts)
-    (_, failed), (_, computed) = ScalingSweep().evaluate([bad, good])
+    other = Point("scaling", {**FEW, "bits_w": 7, "bits_x": 7}, (), 0, None, good.facts)
+    (_, failed), (_, changed), (_, computed) = ScalingSweep().evaluate([bad, other, good])
     assert isinstance(failed, Failed) and "unknown roadmap" in failed.error
+    assert isinstance(changed, Failed) and "not those of the plan" in changed.error
     assert not isinstance(computed, Failed)
-    assert len(configs) == 1
+
+
+def test_years_share_a_group():
+    assert ScalingSweep().group(point(year=2028)) == ScalingSweep().group(point(year=2030))
+    assert ScalingSweep().group(point(idle="dark")) != ScalingSweep().group(point())
 
 
 def test_what_is_refused_is_refused_before():
@@ -63,9 +52,3 @@ def test_what_is_refused_is_refused_before():
         point(("panel.bits=6",))
     assert point(bits_w=6).facts != point().facts
     assert point(year=2030).facts == point().facts
-
-
-def test_years_beyond_the_first_ten_are_found():
-    flat: Row = {f"years.{index}.year": 2024 + index for index in range(12)}
-    flat["sensitivity.0.year"] = 2034
-    assert row_of_year(flat, 2034) == {"year": 2034}
