@@ -85,6 +85,8 @@ def tables(model: Model, results: Results, result: Mapping[str, Any]) -> dict[st
         for row in result["years"]
     ]
     chosen = next(one for one in results.years if one.year == model.year)
+    # A way of no effort is none.
+    way = result["path"] if any(one["reached"] and one["effort"] > 0 for one in result["path"]) else []
     return {
         "years": years,
         "breakdown": [
@@ -105,7 +107,7 @@ def tables(model: Model, results: Results, result: Mapping[str, Any]) -> dict[st
                 "path": path,
                 **moved,
             }
-            for index, one in enumerate(result["path"])
+            for index, one in enumerate(way)
             if one["reached"]
             for path, moved in one["parameters"].items()
         ],

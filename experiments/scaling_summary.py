@@ -65,14 +65,16 @@ def _verdict(result: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[str]
     share = (
         f"no sample of {count} (below {_UNREACHED_95 / count:.2g} with 95 % confidence)"
         if reached == 0
-        else f"{100 * reached:.3g} % of {count} samples (+- {100 * 1.96 * row['probability_error']:.2g})"
+        else f"every sample of {count} (above {1.0 - _UNREACHED_95 / count:.4g} with 95 % confidence)"
+        if reached == 1
+        else f"{_percent(reached)} of {count} samples (+- {100 * 1.96 * row['probability_error']:.2g})"
     )
     yield f"Target: {aim} in {target['year']}: reached by {share}."
     if row["engines_p50"] < 1.0:
         yield f"The power feeds {row['engines_p50']:.2g} engines in the median, less than one: give more --power-w."
     yield (
         f"Median: {row['tops_per_w_p50']:.3g} TOPS/W delivered, {row['peak_tops_per_w_p50']:.3g} at peak; panels are "
-        f"busy {100 * row['busy_share_p50']:.2g} % of the time. With the building's cooling "
+        f"busy {_percent(row['busy_share_p50'])} of the time. With the building's cooling "
         f"{row['facility_tops_per_w_p50']:.3g}."
     )
 
@@ -92,8 +94,8 @@ def _years(result: Mapping[str, Any]) -> Table:
             f"{row['peak_tops_per_w_p50']:.3g}",
             f"{conventional[row['year']]:.3g}",
             engineering(row["energy_per_op_j_p50"], "J"),
-            f"{100 * row['busy_share_p50']:.2g} %",
-            f"{100 * row['probability_of_target']:.2g} %",
+            _percent(row["busy_share_p50"]),
+            _percent(row["probability_of_target"]),
             style="bold" if row["year"] == result["config"]["year"] else "",
         )
     return table
@@ -102,16 +104,16 @@ def _years(result: Mapping[str, Any]) -> Table:
 def _power(row: Mapping[str, Any]) -> Iterator[str]:
     whole = sum(row["breakdown_w_p50"].values())
     parts = sorted(row["breakdown_w_p50"].items(), key=lambda item: -item[1])
-    shown = ", ".join(f"{part.replace('_', ' ')} {100 * watt / whole:.2g} %" for part, watt in parts[:_PARTS_SHOWN])
+    shown = ", ".join(f"{part.replace('_', ' ')} {_percent(watt / whole)}" for part, watt in parts[:_PARTS_SHOWN])
     yield f"Power near the median goes to: {shown}."
     if row["rate_limited_share"] > 0:
         yield (
-            f"In {100 * row['rate_limited_share']:.2g} % of the samples a source is too weak for the symbol rate, "
+            f"In {_percent(row['rate_limited_share'])} of the samples a source is too weak for the symbol rate, "
             "and symbols last longer instead."
         )
     if row["overheated_share"] > 0:
         yield (
-            f"In {100 * row['overheated_share']:.2g} % a panel takes up more light than the engine says that it bears; "
+            f"In {_percent(row['overheated_share'])} a panel takes up more light than the engine says that it bears; "
             "nothing is slowed by that."
         )
 
@@ -122,8 +124,8 @@ def _attention(result: Mapping[str, Any]) -> Iterator[str]:
         return
     spent, allowed = digital["energy_per_op_j"], digital["target_energy_per_op_j"]
     yield (
-        f"Attention stays digital: {100 * digital['share_of_ops']:.2g} % of the operations, "
-        f"{engineering(spent, 'J')} for each delivered one, {100 * spent / allowed:.2g} % of what the target allows."
+        f"Attention stays digital: {_percent(digital['share_of_ops'])} of the operations, "
+        f"{engineering(spent, 'J')} for each delivered one, {_percent(spent / allowed)} of what the target allows."
     )
 
 
@@ -131,7 +133,7 @@ def _deciding(result: Mapping[str, Any]) -> Iterator[str]:
     shown = []
     for row in result["sensitivity"][:_CAUSES_SHOWN]:
         slope = "" if row["elasticity"] is None else f", elasticity {row['elasticity']:+.2f}"
-        shown.append(f"{row['name']} ({100 * row['share_total']:.2g} % of the variance{slope})")
+        shown.append(f"{row['name']} ({_percent(row['share_total'])} of the variance{slope})")
     yield f"What decides: {'; '.join(shown)}."
 
 
@@ -145,10 +147,15 @@ def _alone(result: Mapping[str, Any]) -> Iterator[str]:
             f"{best['best_tops_per_w']:.3g} TOPS/W."
         )
         return
+    if all(row["steps"] == 0 for row in enough):
+        yield "With every parameter at its median the target is reached."
+        return
+    enough.sort(key=lambda row: -row["probability"])
     shown = ", ".join(
-        f"{row['path']} {_moved(row)} (as likely as {100 * row['probability']:.2g} %)" for row in enough[:_MOVES_SHOWN]
+        f"{row['path']} {_moved(row)} (as likely as {_percent(row['probability'])})" for row in enough[:_MOVES_SHOWN]
     )
-    yield f"Alone enough, the rest at the median: {shown}."
+    rest = f", and {len(enough) - _MOVES_SHOWN} that are less likely" if len(enough) > _MOVES_SHOWN else ""
+    yield f"Alone enough, the rest at the median: {shown}{rest}."
 
 
 def _together(joint: Mapping[str, Any]) -> Iterator[str]:
@@ -156,7 +163,7 @@ def _together(joint: Mapping[str, Any]) -> Iterator[str]:
     if not joint["reached"]:
         yield (
             f"No joint change that we searched gives {percent} of the samples the target; "
-            f"the best reaches {100 * joint['achieved_probability']:.2g} %."
+            f"the best reaches {_percent(joint['achieved_probability'])}."
         )
         return
     moves = [(path, one) for path, one in joint["parameters"].items() if abs(one["steps"]) > _LEAST_MOVE]
@@ -171,11 +178,12 @@ def _together(joint: Mapping[str, Any]) -> Iterator[str]:
 
 def _walls(result: Mapping[str, Any]) -> Iterator[str]:
     walls = result["walls"]
+    fetched, panels = walls["weight_byte_per_s"], walls["panels_resident"]
     yield (
         f"Walls: {walls['engines_at_peak']:.4g} engines have the target as their peak; this workload needs "
-        f" {walls['engines_delivering']:.4g} in {engineering(walls['power_delivering_w'], 'W')}, and "
-        f"{engineering(walls['weight_byte_per_s'], 'byte/s')} from weight memory. The model fills "
-        f"{walls['panels_resident']} panels."
+        f"{walls['engines_delivering']:.4g} in {engineering(walls['power_delivering_w'], 'W')}, and "
+        f"{engineering(fetched, 'byte/s') if fetched else 'nothing'} from weight memory. Its weights fill "
+        f"{panels} {'panel' if panels == 1 else 'panels'}."
     )
     half = next(row for row in walls["reload"] if row["busy_share"] == 0.5)
     if half["prompts"] is not None:
@@ -214,9 +222,15 @@ def _what_if(rows: Sequence[Mapping[str, Any]]) -> Table:
             f"{row['tops_per_w']:.3g}",
             f"{row['factor']:.3g}",
             f"{row['peak_tops_per_w']:.3g}",
-            f"{100 * row['busy_share']:.2g} %",
+            _percent(row["busy_share"]),
         )
     return table
+
+
+def _percent(share: float) -> str:
+    """Two digits, three near 100 %, and never a power of ten: 0.0213 as "2.1 %", 0.998 as "99.8 %", 40 as "4000 %"."""
+    percent = 100.0 * share
+    return f"{percent:.2g} %" if percent < 98.5 else f"{percent:.3g} %" if percent < 999.5 else f"{percent:.0f} %"
 
 
 def _moved(row: Mapping[str, Any]) -> str:

@@ -51,12 +51,14 @@ def what_if(request: "ScalingRequest", model: Model) -> list[dict[str, Any]]:
 def _changes(request: "ScalingRequest", model: Model) -> Iterator[_Change]:
     system, config = model.system, request.config
     batched = model.request.model != DENSE
+    figures = system.figures(model.values)
+    loads, load_s = float(figures.load_share) > 0, float(system.lit_engine(model.values).reload_time_s)
     if batched and model.request.batch < PROMPTS:
         work = work_of(model.request, system.engine, PROMPTS)
         yield _Change(f"{PROMPTS} prompts at once", lambda one: dataclasses.replace(one, work=work))
-    if RELOAD in model.values and float(model.values[RELOAD]) > FAST_RELOAD_S:
+    if loads and load_s > FAST_RELOAD_S * 1.001:
         yield _Change(f"panels written in {FAST_RELOAD_S * 1e6:g} us", lambda one: one, {RELOAD: FAST_RELOAD_S})
-    if system.idle == "lit":
+    if loads and system.idle == "lit":
         yield _Change("lasers dark while panels are written", lambda one: dataclasses.replace(one, idle="dark"))
     if system.engine.source.modulation == "external":
         yield _Change("lasers modulated by their own current", _directly_modulated)
