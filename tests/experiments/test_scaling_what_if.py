@@ -1,0 +1,35 @@
+"""Decisions of a scenario, one at a time."""
+
+import pytest
+
+from experiments.scaling_config import ScalingConfig
+from experiments.scaling_model import model_of
+from experiments.scaling_request import check_request
+from experiments.scaling_what_if import what_if
+from tests.experiments.scaled import easy
+
+
+def _changes(tmp_path, **options) -> list[str]:
+    request = check_request(ScalingConfig(**options, out=str(tmp_path / "run")))
+    return [row["change"] for row in what_if(request, model_of(request))]
+
+
+def test_the_first_row_is_the_scenario_and_the_last_all_changes():
+    run = easy()
+    rows = run.result["what_if"]
+    ops = float(run.model.system.figures(run.model.values).ops_per_j)
+    assert rows[0]["factor"] == 1.0 and rows[0]["tops_per_w"] == pytest.approx(ops / 1e12, rel=1e-6)
+    assert rows[-1]["change"] == "all of these"
+    assert rows[-1]["tops_per_w"] > max(row["tops_per_w"] for row in rows[:-1])
+    assert all(row["factor"] == pytest.approx(row["tops_per_w"] / rows[0]["tops_per_w"]) for row in rows)
+
+
+def test_what_the_scenario_has_already_is_left_out(tmp_path):
+    names = _changes(tmp_path, idle="dark", photons="per-dot-product", workload="llama-3.1-8b:prefill:512:64")
+    assert not [name for name in names if "dark" in name or "1/d" in name or "64 prompts" in name]
+    assert any("panels written" in name for name in names)
+
+
+def test_a_full_panel_is_never_loaded(tmp_path):
+    names = _changes(tmp_path, workload="dense")
+    assert not [name for name in names if "panels written" in name or "prompts" in name or "dark" in name]
