@@ -34,7 +34,7 @@ _NAMES = tuple(f"p{round(100 * quantile):02d}" for quantile in QUANTILES)
 _RELOAD = "panel.reload_time_s"
 _RELOADS_S = np.logspace(-8, -1, 57)
 _BATCHES = (1, 4, 16, 64, 256)
-_RANGE = ("low", "median", "high", "unit", "tops_per_w_at_low", "tops_per_w_at_high")
+_RANGE = ("low", "median", "high", "unit", "tops_per_w_at_low", "tops_per_w_at_median", "tops_per_w_at_high")
 # Streams of the seed, one for each use of random draws.
 _PROJECTION, _SHARES = 0, 1
 
@@ -142,6 +142,7 @@ def sensitivity_rows(
         for path in model.roadmap.paths
     }
     at_ends = _one_at_a_time(model, ends)
+    at_median = float(model.system.figures(model.values).ops_per_j) / _TERA
     rows = []
     for cause in influence.causes:
         row: dict[str, Any] = {
@@ -160,6 +161,7 @@ def sensitivity_rows(
             there = {"low": low, "median": float(model.values[cause.name]), "high": high}
             there["unit"] = file.parameters[cause.name].row.unit
             there["tops_per_w_at_low"], there["tops_per_w_at_high"] = at_ends[cause.name]
+            there["tops_per_w_at_median"] = at_median
         rows.append({**row, **there})
     return rows
 

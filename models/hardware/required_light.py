@@ -86,8 +86,8 @@ class RequiredLight:
         """The engine with the laser power that it needs.
 
         Where one source cannot give that power (`power_max_w`), symbols last longer until it can: the rate falls to the
-        f with power(f) = power_max, found by f <- f power_max / power(f). Accuracy is never traded for speed. A receiver
-        with a band of its own (one-pole) gains nothing by that, and is not for this.
+        f with power(f) = power_max, found by f <- f power_max / power(f). Accuracy is never traded for speed. Receivers
+        with a band of their own (one-pole) gain nothing by that, and are not for this.
         """
         asked_hz, asked_w = engine.operating_point.symbol_rate_hz, self.power_w(engine, inputs_per_tile)
         weak = asked_w > engine.power_max_w

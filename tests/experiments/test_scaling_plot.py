@@ -92,8 +92,11 @@ def sensitivity_rows(width: float = 1.0) -> list[dict]:
             "unit": known.row.unit,
         }
         row |= {"low": known.value / spread, "median": known.value, "high": known.value * spread}
-        rows.append(row | {"tops_per_w_at_low": 5.2 / reach, "tops_per_w_at_high": 5.2 * reach})
-    empty = dict.fromkeys(("elasticity", "low", "median", "high", "tops_per_w_at_low", "tops_per_w_at_high"))
+        ends = {"tops_per_w_at_low": 5.2 / reach, "tops_per_w_at_median": 5.2, "tops_per_w_at_high": 5.2 * reach}
+        rows.append(row | ends)
+    empty = dict.fromkeys(
+        ("elasticity", "low", "median", "high", "tops_per_w_at_low", "tops_per_w_at_median", "tops_per_w_at_high")
+    )
     for index, name in enumerate(file.factors):
         share = 0.1 * 0.5**index
         row = {"name": f"factor.{name}", "kind": "factor", "share_first": share, "share_total": 1.1 * share, "unit": ""}
