@@ -139,8 +139,9 @@ multiply-accumulate (MAC). One MAC is two operations throughout.
 - In the median of 2029 a machine of `free-space-2048` engines delivers **{one["tops_per_w_p50"]:.2g} TOPS/W** on
   prefill of Llama-3.1-70B with one prompt, **{many["tops_per_w_p50"]:.2g}** with 64 prompts at once. At its peak (a
   full panel, never waiting, a symbol counted as a whole product) it makes **{one["peak_tops_per_w_p50"]:.2g}**.
+  Signed activations take two symbols, so whole products end at half of that, **{one["peak_tops_per_w_p50"] / 2:.2g}**.
   Conventional accelerators, carried on at their own pace, are at a peak of {chips["8-bit"]} with 8 bits and
-  {chips["4-bit"]} with 4, at the wall as well.
+  {chips["4-bit"]} with 4, at the wall as well and without any accuracy stated: compare them with whole products.
 - Physics does not forbid it. The photons that the accuracy asks for carry {_fj(bound["shot_noise_j_per_op"])} for
   an operation with this encoding: parts that lose nothing would end at {bound["tops_per_w"]:.0f} TOPS/W, a factor
   of {bound["tops_per_w"] / tops:.1f} above the target.
@@ -350,8 +351,15 @@ def _assumed(first: Mapping[str, Any]) -> str:
   speed.
 - **Panels get warm.** In {100 * year["overheated_share"]:.0f} % of the samples they take up more light than the engine
   says that they bear; nothing is slowed by that.
+- **Partial sums are charged as near memory, whatever their size**: 64 prompts of 8,192 tokens need 4.3 GB of them
+  beside each engine. In stacked memory they would cost about 27 fJ for an operation instead of 0.9, and wait: then
+  64 prompts deliver about half of what stands above.
+- **The symbol rate is sampled, not chosen.** Engines that wait for panels with their lasers lit would better be slow:
+  with one prompt the best rate delivers about twice as much, with 64 prompts nothing more.
+- **A longer sum has an advantage over receiver noise that is not credited** by default; it is physics, and worth up to
+  29 % of the light.
 - **Activations cross a link once into every tile's engine and outputs once out of it**; partial sums stay beside the
-  engine, in near memory whatever their size.
+  engine.
 - **Left out**: capacity of memories, moves of keys and values, norms and softmax, failures, yield, price, and every
   digital step's time. All of them make the answer worse, or leave it.
 - **Conventional machines get the same treatment**: rated power times a measured factor for server, host and supply;

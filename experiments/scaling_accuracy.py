@@ -156,7 +156,7 @@ def required_light(
         power_w, below_sweep = _power(points, kl_nats)
         return _need(held, run, run_file, engine_file, points, kl_nats, power_w, below_sweep)
     except RequestError as error:
-        which = "the stored accuracy run" if run is None else f"--accuracy {run}"
+        which = f"the stored accuracy run of {bits_x}/{bits_w} bits" if run is None else f"--accuracy {run}"
         raise RequestError(shortened(f"{which}: {error}")) from None
 
 

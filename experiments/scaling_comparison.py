@@ -6,7 +6,10 @@ from typing import Any
 from models.hardware.conventional_trend import FORMATS, ConventionalMachines, Trend, fit_trend, load_machines
 
 _PACE = "epoch_leading"
-SCOPE = "dense peak at the wall, cooling of the building left out; to be compared with peak, not with delivered"
+SCOPE = (
+    "dense peak at the wall, cooling of the building left out, no accuracy stated; to be compared with whole products "
+    "of engines that never wait, not with one pass, and not with what is delivered"
+)
 
 
 def conventional_rows(years: Sequence[int]) -> list[dict[str, Any]]:
@@ -55,7 +58,7 @@ def machine_rows() -> list[dict[str, Any]]:
 def comparison(rows: Sequence[Mapping[str, Any]], peaks: Mapping[int, float]) -> dict[str, Any]:
     """The part of `result.json`: projection by year with its trend and sources, and light over it, peak over peak.
 
-    `peaks` are medians of the peak TOPS/W of light by year.
+    `peaks` are medians of the TOPS/W of light by year, of engines that never wait and whole products, all passes done.
     """
     machines = load_machines()
     trends = {}
@@ -72,7 +75,12 @@ def comparison(rows: Sequence[Mapping[str, Any]], peaks: Mapping[int, float]) ->
     return {
         "scope": SCOPE,
         "years": [
-            {**row, "light_peak_over_it": peaks[row["year"]] / row["tops_per_w_p50"], "kind": "projection"}
+            {
+                **row,
+                "light_peak_tops_per_w": peaks[row["year"]],
+                "light_peak_over_it": peaks[row["year"]] / row["tops_per_w_p50"],
+                "kind": "projection",
+            }
             for row in rows
         ],
         "trends": trends,

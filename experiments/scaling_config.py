@@ -59,7 +59,7 @@ class ScalingConfig:
 
     workload: Annotated[str, tyro.conf.arg(metavar="MODEL:prefill:TOKENS[:BATCH]|dense")] = "llama-3.1-70b:prefill:8192"
     """What is computed: prompts of llama-3.1-8b, -70b or -405b, so many tokens long and so many at once (1 without a
-    number); or full matrices without a pause, the peak."""
+    number); or dense, full matrices whose vectors never end and all come and go over links."""
 
     samples: Annotated[int, tyro.conf.arg(metavar="N")] = 10_000
     """Trajectories of technology that are drawn."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from experiments.scaling_request import ScalingRequest
 
 _TERA = 1e12
+# A parameter that starts so many times above or below the engine's own value is named.
+_FAR = 1.5
 
 
 def write_output(request: "ScalingRequest", model: Model, results: Results) -> Path:
@@ -53,6 +55,7 @@ def result_of(request: "ScalingRequest", model: Model, results: Results) -> dict
         },
         "accuracy": dataclasses.asdict(need),
         "held": dict(request.held),
+        "engine_differs": _other_than_engine(request),
         "years": [year_row(one, config.power_w) for one in results.years],
         "sensitivity": results.sensitivity,
         "variance_nats2": results.influence.variance_nats2,
@@ -124,6 +127,16 @@ def _verdict(model: Model, results: Results) -> dict[str, Any]:
     """Whether the target can be met: by physics, by all samples, by none."""
     reached = next(one for one in results.years if one.year == model.year).probability
     return {"probability": reached, "forbidden_by_physics": results.bound.forbids(model.target_ops_per_j)}
+
+
+def _other_than_engine(request: "ScalingRequest") -> list[dict[str, Any]]:
+    """Parameters whose start in the roadmap is far from what the engine's own file says; the roadmap's is used."""
+    rows = []
+    for path, parameter in request.roadmap_file.parameters.items():
+        own = request.engine_file.values.get(path)
+        if isinstance(own, float) and own > 0.0 and not 1.0 / _FAR < parameter.value / own < _FAR:
+            rows.append({"path": path, "engine": own, "roadmap": parameter.value, "unit": parameter.row.unit})
+    return rows
 
 
 def _requirement(one: Requirement, request: "ScalingRequest") -> dict[str, Any]:

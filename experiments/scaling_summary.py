@@ -12,6 +12,7 @@ _PARTS_SHOWN = 6
 _CAUSES_SHOWN = 5
 _MOVES_SHOWN = 6
 _LEAST_MOVE = 0.005
+_LEAST_SHARE = 0.005
 _UNREACHED_95 = 3.0  # no success in n trials: at most 3 / n with 95 % confidence (the rule of three)
 
 
@@ -50,6 +51,9 @@ def _accuracy(result: Mapping[str, Any]) -> Iterator[str]:
         f"Light: {need['electrons_per_path']:.3g} electrons per path at full scale keep {run} within "
         f"{config['kl_nats']:g} nats of its digital self at {config['bits_x']}/{config['bits_w']} bits; {held}."
     )
+    moved = ", ".join(f"{one['path']} {one['engine']:.3g} -> {one['roadmap']:.3g}" for one in result["engine_differs"])
+    if moved:
+        yield f"The roadmap starts elsewhere than the file of the engine does, and is used: {moved}."
     for difference in need["differs"][:3]:
         yield f"  The projected engine differs from the measured one: {difference}."
 
@@ -69,6 +73,9 @@ def _verdict(result: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[str]
         if reached == 1
         else f"{_percent(reached)} of {count} samples (+- {100 * 1.96 * row['probability_error']:.2g})"
     )
+    if target["forbidden_by_physics"]:
+        most = result["bound"]["tops_per_w"]
+        yield f"Physics forbids the target: photons alone allow {most:.3g} TOPS/W at this accuracy and encoding."
     yield f"Target: {aim} in {target['year']}: reached by {share}."
     if row["engines_p50"] < 1.0:
         yield f"The power feeds {row['engines_p50']:.2g} engines in the median, less than one: give more --power-w."
@@ -180,13 +187,21 @@ def _walls(result: Mapping[str, Any]) -> Iterator[str]:
     walls = result["walls"]
     fetched, panels = walls["weight_byte_per_s"], walls["panels_resident"]
     yield (
-        f"Walls: {walls['engines_at_peak']:.4g} engines have the target as their peak; this workload needs "
-        f"{walls['engines_delivering']:.4g} in {engineering(walls['power_delivering_w'], 'W')}, and "
+        f"Walls, every parameter at its median: {walls['engines_at_peak']:.4g} engines have the target as their peak, "
+        f"this workload needs {walls['engines_delivering']:.4g} in "
+        f"{engineering(walls['power_delivering_w'], 'W')}, and "
         f"{engineering(fetched, 'byte/s') if fetched else 'nothing'} from weight memory. Its weights fill "
         f"{panels} {'panel' if panels == 1 else 'panels'}."
     )
     half = next(row for row in walls["reload"] if row["busy_share"] == 0.5)
-    if half["prompts"] is not None:
+    if walls["link_share"] > _LEAST_SHARE:
+        yield f"Engines wait for links {_percent(walls['link_share'])} of the time."
+    if walls["reloads"]:
+        yield (
+            f"Partial sums of one engine take {engineering(walls['accumulator_byte'], 'byte')}; they are charged as "
+            "near memory, which is too cheap for more than it holds."
+        )
+    if half["prompts"] is not None and walls["reloads"]:
         yield (
             f"A panel is written in {engineering(half['load_time_s'], 's')}: to be busy half of the time it must see "
             f"{half['vectors']:.3g} vectors between two loads ({half['prompts']:.3g} prompts), or be written in "
@@ -211,7 +226,11 @@ def _comparison(result: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[s
         f"{one['tops_per_w_p95']:.2g})"
         for one in same
     )
-    yield f"Conventional chips in {row['year']}, peak at the wall: {shown} TOPS/W; compare with peak."
+    whole = same[0]["light_peak_tops_per_w"]
+    yield (
+        f"Conventional chips in {row['year']}, peak at the wall, no accuracy stated: {shown} TOPS/W; to be compared "
+        f"with light that never waits and makes whole products: {whole:.3g}."
+    )
 
 
 def _what_if(rows: Sequence[Mapping[str, Any]]) -> Table:

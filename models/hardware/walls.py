@@ -87,16 +87,23 @@ def walls(
     rate_hz, load_s = float(figures.symbol_rate_hz), float(figures.load_time_s)
     into, out_of = (float(one) for one in system.link_bytes())
     shown_s = float(system.shown_s(rate_hz))
-    fetched = weight_bytes(system.work, engine.panel.bits) if float(figures.load_share) > 0 else 0.0
+    fetched = weight_bytes(system.work, engine.panel.bits) if float(figures.load_share) > 0.0 else 0.0
     vectors = tokens * batch
+    loads = float(figures.load_share) > 0.0
+    panels = panels_needed(system.work, engine.inputs, engine.outputs) * engine.encoding.panels
+    # Panels that stay loaded are all there, however little is asked of them.
+    needed = target_ops_per_s / engine_ops_per_s
+    engines = needed if loads else max(needed, panels)
     return {
         "reload": [dataclasses.asdict(one) for one in reload_walls(load_s, engine.passes, rate_hz, tokens, batch)],
         "busy_share": float(figures.busy_share),
         "engines_at_peak": engines_for(target_ops_per_s, engine),
         "engines_at_peak_whole": math.ceil(engines_for(target_ops_per_s, engine) - 1e-9),
-        "engines_delivering": target_ops_per_s / engine_ops_per_s,
-        "power_delivering_w": target_ops_per_s / float(figures.ops_per_j),
-        "panels_resident": panels_needed(system.work, engine.inputs, engine.outputs) * engine.encoding.panels,
+        "engines_delivering": engines,
+        "power_delivering_w": engines * float(figures.engine_power_w),
+        "panels_resident": panels,
+        "reloads": loads,
+        "link_share": float(figures.link_share),
         "weight_byte_per_batch": fetched,
         "weight_byte_per_s": fetched * target_ops_per_s / ops,
         "link_byte_per_s_at_full_rate": max(into, out_of) / shown_s,

@@ -356,11 +356,11 @@ def test_bits_without_a_stored_run_are_refused_with_those_there_are():
 
 def test_a_stored_run_that_does_not_reach_it_or_is_encoded_otherwise_is_refused():
     assert refusal(None, kl_nats=1e-3).startswith(
-        "the stored accuracy run: a KL divergence of 0.001 nats is not reached"
+        "the stored accuracy run of 8/8 bits: a KL divergence of 0.001 nats is not reached"
     )
     message = refusal(None, engine_file=engine_file("encoding.repetitions=4"))
     assert message.startswith(
-        "the stored accuracy run: it has encoding.repetitions = 1, and the projected engine 4; give"
+        "the stored accuracy run of 8/8 bits: it has encoding.repetitions = 1, and the projected engine 4; give"
     )
 
 
