@@ -7,9 +7,9 @@ The numbers stand in docs/data/scaling.json, trimmed from the `result.json` of o
 scenario. A test compares the page with what this prints, and computes the medians of the first scenario again.
 """
 
-import dataclasses
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -57,19 +57,14 @@ def main(arguments: list[str]) -> None:
 
 def study() -> dict[str, Any]:
     """Every scenario, computed and trimmed; draws the figures of the page."""
-    from experiments.scaling import run_scaling
-    from experiments.scaling_config import ScalingConfig
-    from experiments.scaling_request import check_request
-
     found: dict[str, Any] = {}
     facts: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, options in SCENARIOS.items():
             drawn = [image for image, (scenario, _) in _FIGURES.items() if scenario == name]
             out = Path(folder) / name.replace(" ", "-").replace("/", "-")
-            config = dataclasses.replace(ScalingConfig(), **options, plot=bool(drawn), out=str(out))
-            path = run_scaling(check_request(config), ["scaling"])
-            kept = trimmed(json.loads(path.read_text("utf-8")))
+            subprocess.run(command(options, drawn=bool(drawn), out=out), check=True, stdout=subprocess.DEVNULL)
+            kept = trimmed(json.loads((out / "result.json").read_text("utf-8")))
             found[name] = kept if name in (FIRST, BUSY) else {key: kept[key] for key in _OF_OTHERS}
             for image in drawn:
                 shutil.copyfile(out / f"{_FIGURES[image][1]}.png", IMAGES / f"{image}.png")
@@ -77,6 +72,14 @@ def study() -> dict[str, Any]:
     keys = ("date", "python", "cpu", "cpus")
     about = {key: facts[key] for key in keys} | {"jax": facts["packages"]["jax"]}
     return {"environment": about, "scenarios": found}
+
+
+def command(options: Mapping[str, Any], *, drawn: bool, out: Path) -> list[str]:
+    """The command line of a scenario."""
+    words = ["exalight", "scaling", "--out", str(out), "--plot" if drawn else "--no-plot"]
+    for name, value in options.items():
+        words += [f"--{name.replace('_', '-')}", *(value if isinstance(value, tuple) else (str(value),))]
+    return words
 
 
 def trimmed(result: Mapping[str, Any]) -> dict[str, Any]:
