@@ -120,7 +120,7 @@ def page(data: Mapping[str, Any]) -> str:
         _true(busy),
         _walls(first),
         _choices(busy),
-        _assumed(first),
+        _assumed(first, busy),
         _again(data["environment"]),
     )
     return "\n".join(parts)
@@ -142,7 +142,7 @@ multiply-accumulate (MAC). One MAC is two operations throughout.
 - In the median of 2029 a machine of `free-space-2048` engines delivers **{one["tops_per_w_p50"]:.2g} TOPS/W** on
   prefill of Llama-3.1-70B with one prompt, **{many["tops_per_w_p50"]:.2g}** with 64 prompts at once. At its peak (a
   full panel, never waiting, a symbol counted as a whole product) it makes **{one["peak_tops_per_w_p50"]:.2g}**.
-  Signed activations take two symbols, so whole products end at half of that, **{one["peak_tops_per_w_p50"] / 2:.2g}**.
+  Signed activations take two symbols, so whole products end at half of that, **{one["product_tops_per_w_p50"]:.2g}**.
   Conventional accelerators, carried on at their own pace, are at a peak of {chips["8-bit"]} with 8 bits and
   {chips["4-bit"]} with 4, at the wall as well and without any accuracy stated: compare them with whole products.
 - Physics does not forbid it. The photons that the accuracy asks for carry {_fj(bound["shot_noise_j_per_op"])} for
@@ -333,8 +333,9 @@ def _choices(busy: Mapping[str, Any]) -> str:
     )
 
 
-def _assumed(first: Mapping[str, Any]) -> str:
+def _assumed(first: Mapping[str, Any], busy: Mapping[str, Any]) -> str:
     need, year = first["accuracy"], first["year"]
+    sums, near = (busy["walls"][key] / 1e9 for key in ("accumulator_byte", "accumulator_near_byte"))
     return f"""## What is assumed, and what is left out
 
 - **The roadmap is a set of judgements**: most of its values are assumptions, because nobody publishes them
@@ -354,15 +355,15 @@ def _assumed(first: Mapping[str, Any]) -> str:
   speed.
 - **Panels get warm.** In {100 * year["overheated_share"]:.0f} % of the samples they take up more light than the engine
   says that they bear; nothing is slowed by that.
-- **Partial sums are charged as near memory, whatever their size**: 64 prompts of 8,192 tokens need 4.3 GB of them
-  beside each engine. In stacked memory they would cost about 27 fJ for an operation instead of 0.9, and wait: then
-  64 prompts deliver about half of what stands above.
+- **Partial sums of large batches do not fit beside an engine**: 64 prompts of 8,192 tokens need {sums:.1f} GB of them,
+  the median near memory of 2029 holds {near:.2f}. The rest goes to the stacked memory of the weights, at its energy and
+  bandwidth; weights and sums that ask for it at once are not made to wait for each other.
 - **The symbol rate is sampled, not chosen.** Engines that wait for panels with their lasers lit would better be slow:
   with one prompt the best rate delivers about twice as much, with 64 prompts nothing more.
 - **A longer sum has an advantage over receiver noise that is not credited** by default; it is physics, and worth up to
   29 % of the light.
-- **Activations cross a link once into every tile's engine and outputs once out of it**; partial sums stay beside the
-  engine.
+- **Activations cross a link once into every tile's engine and outputs once out of it**, which is charged and
+  waited for.
 - **Left out**: capacity of memories, moves of keys and values, norms and softmax, failures, yield, price, and every
   digital step's time. All of them make the answer worse, or leave it.
 - **Conventional machines get the same treatment**: rated power times a measured factor for server, host and supply;

@@ -29,7 +29,7 @@ def run_scaling(request: "ScalingRequest", argv: Sequence[str]) -> Path:
         with stoppable():
             return _run(request, argv)
     except (KeyboardInterrupt, Stopped):
-        raise Stopped("stopped; nothing was kept, the same command starts again and takes seconds") from None
+        raise Stopped("stopped; no result was written, the same command starts again and takes seconds") from None
 
 
 def _run(request: "ScalingRequest", argv: Sequence[str]) -> Path:

@@ -31,17 +31,22 @@ _TABLES = (*(needed for needed, _ in _FIGURES.values()), "conventional", "machin
 def draw(folder: Path) -> list[Path]:
     """Draw every figure whose table is there and has rows, as PNG and SVG; returns the files.
 
-    FileNotFoundError if there is no such table. A target that is reached already has no path and no such figure.
+    FileNotFoundError if there is no such table. A target that is reached already has neither path nor requirements.
     """
     tables = {name: _rows(folder, name) for name in _TABLES}
     subtitle, files = _subtitle(folder), []
     with matplotlib.rc_context(STYLE):
         for name, (needed, figure) in _FIGURES.items():
-            if tables[needed]:
+            if tables[needed] and not (name == "requirements" and _reached(tables["requirements"])):
                 files += save_figure(figure(tables, subtitle), folder, name)
     if not files:
         raise FileNotFoundError(f"{folder} holds none of the tables {', '.join(_TABLES)}")
     return files
+
+
+def _reached(requirements: list[dict[str, Any]]) -> bool:
+    """Whether the median machine reaches the target, so that no parameter has to be anything else."""
+    return all(row["best_tops_per_w"] is None for row in requirements)
 
 
 def _rows(folder: Path, name: str) -> list[dict[str, Any]]:

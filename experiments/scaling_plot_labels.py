@@ -41,6 +41,7 @@ _PARAMETERS = {
     "memory.near_energy_j_per_byte": "near memory energy",
     "memory.far_energy_j_per_byte": "far memory energy",
     "weights.bytes_per_s": "weight memory bandwidth",
+    "accumulators.near_byte": "near memory for partial sums",
     "links.bytes_per_s": "link bandwidth",
     "links.energy_j_per_byte": "link energy",
     "facility.power_usage_effectiveness": "facility PUE",

@@ -130,9 +130,11 @@ def _fan(axes: "Axes", years: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]
     _band(axes, years, peak, color=_PEAK, alpha=_PEAK_ALPHA, linewidth=0)
     _band(axes, years, _OUTER, color=_DELIVERED, alpha=_OUTER_ALPHA, linewidth=0)
     _band(axes, years, ("tops_per_w_p25", "tops_per_w_p75"), color=_DELIVERED, alpha=_INNER_ALPHA, linewidth=0)
+    product = {"color": _PEAK, "linewidth": 1.8, "linestyle": (0, (4, 1.5))}
     facility = {"color": _DELIVERED, "linewidth": 1.0, "linestyle": (0, (1, 1.5))}
     return [
-        *_curve(axes, years, "peak_tops_per_w_p50", "optical, peak", color=_PEAK, linewidth=1.8),
+        *_curve(axes, years, "peak_tops_per_w_p50", "optical, peak, one pass", color=_PEAK, linewidth=1.8),
+        *_curve(axes, years, "product_tops_per_w_p50", "optical, peak, all passes", **product),
         *_curve(axes, years, "facility_tops_per_w_p50", "delivered, cooling paid", **facility),
         *_curve(axes, years, "tops_per_w_p50", "optical, delivered", color=_DELIVERED, linewidth=2.2),
     ]

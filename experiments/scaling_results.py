@@ -83,9 +83,7 @@ def compute(request: "ScalingRequest", model: Model, progress: Progress) -> Resu
     conventional = conventional_rows(YEARS)
     changes = what_if(request, model)
     progress.step("comparison, and what would change the answer")
-    # A product takes all its passes; the peak of data sheets counts each of them.
-    passes = system.engine.passes
-    peaks = {int(one.year): _median(one.peak_ops_per_j) / _TERA / passes for one in years}
+    peaks = {int(one.year): _median(one.product_ops_per_j) / _TERA for one in years}
     return Results(
         years=years,
         influence=influence,
@@ -112,8 +110,9 @@ def projected(config: "ScalingConfig", model: Model, years: Sequence[int]) -> li
 
 def year_row(one: YearProjection, power_w: float) -> dict[str, Any]:
     """One entry of `years`, as `result.json` has it; the breakdown sums to the power of the machine."""
-    delivered, peak, facility = (
-        dict(zip(_NAMES, values, strict=True)) for values in (one.ops_per_j, one.peak_ops_per_j, one.facility_ops_per_j)
+    delivered, peak, product, facility = (
+        dict(zip(_NAMES, values, strict=True))
+        for values in (one.ops_per_j, one.peak_ops_per_j, one.product_ops_per_j, one.facility_ops_per_j)
     )
     return {
         "year": int(one.year),
@@ -121,6 +120,7 @@ def year_row(one: YearProjection, power_w: float) -> dict[str, Any]:
         **{f"peak_exaops_{name}": value * power_w / _EXA for name, value in peak.items()},
         **{f"tops_per_w_{name}": value / _TERA for name, value in delivered.items()},
         **{f"peak_tops_per_w_{name}": value / _TERA for name, value in peak.items()},
+        **{f"product_tops_per_w_{name}": value / _TERA for name, value in product.items()},
         **{f"facility_tops_per_w_{name}": value / _TERA for name, value in facility.items()},
         "energy_per_op_j_p50": 1.0 / delivered["p50"],
         "engines_p50": power_w / _median(one.engine_power_w),

@@ -196,17 +196,24 @@ def _walls(result: Mapping[str, Any]) -> Iterator[str]:
     half = next(row for row in walls["reload"] if row["busy_share"] == 0.5)
     if walls["link_share"] > _LEAST_SHARE:
         yield f"Engines wait for links {_percent(walls['link_share'])} of the time."
-    if walls["reloads"]:
-        yield (
-            f"Partial sums of one engine take {engineering(walls['accumulator_byte'], 'byte')}; they are charged as "
-            "near memory, which is too cheap for more than it holds."
-        )
+    if walls["reloads"] and walls["accumulator_byte"]:
+        yield _sums(walls["accumulator_byte"], walls["accumulator_near_byte"], walls["accumulator_share"])
     if half["prompts"] is not None and walls["reloads"]:
         yield (
             f"A panel is written in {engineering(half['load_time_s'], 's')}: to be busy half of the time it must see "
             f"{half['vectors']:.3g} vectors between two loads ({half['prompts']:.3g} prompts), or be written in "
             f"{engineering(half['load_time_needed_s'], 's')}."
         )
+
+
+def _sums(held_byte: float, near_byte: float, waiting: float) -> str:
+    held, near = (engineering(byte, "byte") for byte in (held_byte, near_byte))
+    if held_byte <= near_byte:
+        return f"Partial sums of one engine take up to {held} and fit into the {near} beside it."
+    return (
+        f"Partial sums of one engine take up to {held}, of which {near} are beside it; it waits for the others "
+        f"{_percent(waiting)} of the time."
+    )
 
 
 def _bound(result: Mapping[str, Any]) -> Iterator[str]:

@@ -27,7 +27,6 @@ import contextlib
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -36,9 +35,7 @@ from jax import Array
 from scipy.optimize import minimize
 
 from models.hardware.roadmap import Deviates, Roadmap
-
-# Natural logarithm of delivered operations per joule, of values (scalars) by path; differentiable by JAX.
-Measure = Callable[[Mapping[str, Array]], Array]
+from models.hardware.sensitivity import Measure
 
 # No parameter is moved by more spreads than this: so far no roadmap errs.
 LIMIT = 12.0

@@ -42,6 +42,7 @@ class Figures(NamedTuple):
         rate_limited: 1 where the sources are too weak for the rate that was asked for, else 0.
         busy_share: share of the engines' time in which vectors are shown.
         link_share: share in which they wait for vectors to come and go.
+        accumulator_share: share in which they wait for partial sums that the memory near them does not hold.
         load_share: share in which panels are written, or weights waited for.
         load_time_s: time to write one panel, or to fetch its weights if that takes longer [s].
         absorbed_power_w: light that one panel takes up while it is lit, for typical operands [W].
@@ -58,6 +59,7 @@ class Figures(NamedTuple):
     rate_limited: Scalar
     busy_share: Scalar
     link_share: Scalar
+    accumulator_share: Scalar
     load_share: Scalar
     load_time_s: Scalar
     absorbed_power_w: Scalar
@@ -69,12 +71,13 @@ class _Time(NamedTuple):
 
     shown: Scalar
     linked: Scalar
+    summed: Scalar
     loaded: Scalar
     idle: Scalar
 
     @property
     def total(self) -> Scalar:
-        return self.shown + self.linked + self.loaded + self.idle
+        return self.shown + self.linked + self.summed + self.loaded + self.idle
 
 
 class _Moved(NamedTuple):
@@ -91,12 +94,14 @@ class OpticalSystem:
 
     Weights come from a memory beside each engine, which holds more of them than its panel: `panels` of the work are
     written one after the other, each for all vectors of the batch. Where the budget feeds an engine for every panel of
-    the model they stay loaded instead. Between fan-in tiles, outputs are summed beside the engine (vectors x outputs
-    accumulators in the near memory). Inputs of a tile come over a link, since other engines hold the columns beside it,
-    and finished outputs leave over one; the engine waits for the slower of the two where they are slower than light.
+    the model they stay loaded instead. Between fan-in tiles, outputs are summed beside the engine: vectors x outputs
+    accumulators. What the near memory does not hold of them is read and written where the weights come from, at the
+    energy and the bandwidth of that memory. Inputs of a tile come over a link, since other engines hold the columns
+    beside it, and finished outputs leave over one; the engine waits for what is slowest.
 
     Left out: the time of digital products (their energy per operation buys whatever finishes beside the optics), moves
-    of keys and values, norms and softmax, the capacity of memories, latency of links, engines that fail.
+    of keys and values, norms and softmax, the capacity of the far memory, latency of links, engines that fail; weights
+    and partial sums that ask for the same memory at once.
 
     Attributes:
         engine: the engine, with all that a scenario fixes (bits, encoding, sizes).
@@ -164,6 +169,7 @@ class OpticalSystem:
             rate_limited=jnp.where(engine.operating_point.symbol_rate_hz < asked_hz * (1.0 - 1e-6), 1.0, 0.0),
             busy_share=time.shown / time.total,
             link_share=time.linked / time.total,
+            accumulator_share=time.summed / time.total,
             load_share=time.loaded / time.total,
             load_time_s=self._load_time_s(engine, around),
             absorbed_power_w=engine.absorbed_power_w(),
@@ -183,7 +189,8 @@ class OpticalSystem:
         """Energy by part, power per engine and time; panels stay loaded if the budget feeds all of them."""
         reloaded_s = self._time(engine, around, resident=False)
         resident_s = self._time(engine, around, resident=True)
-        reloaded = self._energy(engine, tally, around, reloaded_s, resident=False)
+        far_byte = sum(self._far_bytes(engine, around))
+        reloaded = self._energy(engine, tally, around, reloaded_s, resident=False, far_byte=far_byte)
         resident = self._energy(engine, tally, around, resident_s, resident=True)
         resident_w = sum(resident.values()) / resident_s.total
         held = self.wall_power_w >= tally.tiles * resident_w
@@ -201,14 +208,29 @@ class OpticalSystem:
             jnp.maximum(jnp.maximum(one.into, one.out_of) / around["links.bytes_per_s"] - seconds, 0.0)
             for one, seconds in zip(moved, shown, strict=True)
         ]
-        total = _Time(shown=sum(shown), linked=sum(waits), loaded=0.0, idle=0.0)
+        total = _Time(shown=sum(shown), linked=sum(waits), summed=0.0, loaded=0.0, idle=0.0)
         tiles = float(sum(one.tiles for one in tallies))
         if not resident:
-            return total._replace(loaded=tiles * self._load_time_s(engine, around))
+            far = self._far_bytes(engine, around)
+            busy = [seconds + wait for seconds, wait in zip(shown, waits, strict=True)]
+            longer = [
+                jnp.maximum(byte / around["weights.bytes_per_s"] - one, 0.0)
+                for byte, one in zip(far, busy, strict=True)
+            ]
+            return total._replace(summed=sum(longer), loaded=tiles * self._load_time_s(engine, around))
         slowest = jnp.zeros(())
         for one, seconds, wait in zip(tallies, shown, waits, strict=True):
             slowest = jnp.maximum(slowest, (seconds + wait) / max(one.tiles, 1))
         return total._replace(idle=tiles * slowest / engine.system.utilisation - total.total)
+
+    def _far_bytes(self, engine: FreeSpaceEngine, around: Mapping[str, Scalar]) -> list[Scalar]:
+        """Bytes of partial sums that are read from the far memory, or written to it, by product of reloaded panels."""
+        found = []
+        for one in _weight_products(self.work):
+            held_byte = accumulator_byte(engine, one)
+            beyond = jnp.maximum(1.0 - around["accumulators.near_byte"] / jnp.maximum(held_byte, 1.0), 0.0)
+            found.append(2.0 * float(engine.count(one).partial_sums) * engine.memory.partial_byte * beyond)
+        return found
 
     def _load_time_s(self, engine: FreeSpaceEngine, around: Mapping[str, Scalar]) -> Scalar:
         # Digits of the weights stand on panels of their own, each of which takes its part of the code.
@@ -222,20 +244,29 @@ class OpticalSystem:
         return _Moved(into=inputs + partial, out_of=outputs + partial, crossings=inputs + outputs + partial)
 
     def _energy(
-        self, engine: FreeSpaceEngine, tally: Tally, around: Mapping[str, Scalar], time: _Time, *, resident: bool
+        self,
+        engine: FreeSpaceEngine,
+        tally: Tally,
+        around: Mapping[str, Scalar],
+        time: _Time,
+        *,
+        resident: bool,
+        far_byte: Scalar = 0.0,
     ) -> dict[str, Scalar]:
-        """Energy at the wall by part for one batch [J]."""
+        """Energy at the wall by part for one batch [J]; `far_byte` of the partial sums are not near."""
         dark_s = time.loaded if self.idle == "dark" else 0.0
         energy = {
             part: power_w * (time.total - (dark_s if part in LIGHT_PARTS else 0.0))
             for part, power_w in engine.standing_power_w().items()
         }
         events = engine.event_energy_j(tally)
-        events["activation_memory"] = events.pop("memory")
+        memory = engine.memory
+        further_j_per_byte = memory.far_energy_j_per_byte - memory.near_energy_j_per_byte
+        events["activation_memory"] = events.pop("memory") + far_byte * further_j_per_byte
         energy |= events
         reloaded = Tally() if resident else tally
         energy["panel"] = energy["panel"] + float(reloaded.tiles) * engine.load_energy_j()
-        energy["weight_memory"] = float(reloaded.weights) * engine.weight_byte() * engine.memory.far_energy_j_per_byte
+        energy["weight_memory"] = float(reloaded.weights) * engine.weight_byte() * memory.far_energy_j_per_byte
         crossings = self._link_bytes(engine, tally, resident=resident).crossings
         energy["links"] = crossings * around["links.energy_j_per_byte"]
         energy["digital_products"] = float(self.work.digital_macs) * engine.digital.mac_energy_j
@@ -246,10 +277,17 @@ class OpticalSystem:
         """Energy at the wall of one full panel shown vectors without a pause, and how many symbols that are."""
         full = Contraction("", batch=1, m=_PEAK_VECTORS, k=engine.inputs, n=engine.outputs, weights=True)
         tally = engine.count(full)
-        time = _Time(tally.busy_passes / engine.operating_point.symbol_rate_hz, 0.0, 0.0, 0.0)
+        time = _Time(tally.busy_passes / engine.operating_point.symbol_rate_hz, 0.0, 0.0, 0.0, 0.0)
         energy = self._energy(engine, tally, around, time, resident=True)
         supplied = sum(one for part, one in energy.items() if part not in ("digital_products", "power_supply"))
         return supplied / engine.system.power_supply_efficiency, float(tally.busy_passes)
+
+
+def accumulator_byte(engine: FreeSpaceEngine, product: Contraction) -> Scalar:
+    """Partial sums that one engine holds between two fan-in tiles of a product [byte]; 0 where one tile sums all."""
+    if not engine.count(product).partial_sums:
+        return 0.0
+    return float(product.vectors_per_matrix * min(product.n, engine.outputs)) * engine.memory.partial_byte
 
 
 def mean_inputs_per_tile(work: Work, inputs: int) -> float:

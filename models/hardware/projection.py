@@ -25,6 +25,7 @@ class YearProjection:
         year: the year.
         ops_per_j: delivered operations per joule at the wall.
         peak_ops_per_j: the same of engines that never wait, a symbol counted as a whole product.
+        product_ops_per_j: of engines that never wait, with all passes of a product: what compares with other machines.
         facility_ops_per_j: delivered, over all that the building draws.
         engine_power_w: power per engine during the workload [W].
         busy_share: share of time in which vectors are shown.
@@ -43,6 +44,7 @@ class YearProjection:
     year: float
     ops_per_j: tuple[float, ...]
     peak_ops_per_j: tuple[float, ...]
+    product_ops_per_j: tuple[float, ...]
     facility_ops_per_j: tuple[float, ...]
     engine_power_w: tuple[float, ...]
     busy_share: tuple[float, ...]
@@ -74,7 +76,8 @@ def project(
     rows = []
     for year in years:
         values = {path: one[0] for path, one in roadmap.trajectories(deviates, [year]).items()}
-        rows.append(_year(year, jax.tree.map(np.asarray, figures(values)), target_ops_per_j, heat_max_w))
+        found = jax.tree.map(np.asarray, figures(values))
+        rows.append(_year(year, found, target_ops_per_j, system.engine.passes, heat_max_w))
     return rows
 
 
@@ -83,7 +86,9 @@ def sampled_figures(system: OpticalSystem) -> Callable[[Mapping[str, Array]], Fi
     return jax.jit(jax.vmap(system.figures))
 
 
-def _year(year: float, figures: Figures, target_ops_per_j: float, absorbed_power_max_w: float) -> YearProjection:
+def _year(
+    year: float, figures: Figures, target_ops_per_j: float, passes: int, absorbed_power_max_w: float
+) -> YearProjection:
     ops = np.asarray(figures.ops_per_j, np.float64)
     wrong = ~np.all([np.isfinite(one) for one in jax.tree.leaves(figures)], axis=0) | (ops <= 0.0)
     if wrong.any():
@@ -98,13 +103,14 @@ def _year(year: float, figures: Figures, target_ops_per_j: float, absorbed_power
         year=year,
         ops_per_j=_quantiles(ops),
         peak_ops_per_j=_quantiles(figures.peak_ops_per_j),
+        product_ops_per_j=_quantiles(np.asarray(figures.peak_ops_per_j, np.float64) / passes),
         facility_ops_per_j=_quantiles(ops / figures.power_usage_effectiveness),
         engine_power_w=_quantiles(figures.engine_power_w),
         busy_share=_quantiles(figures.busy_share),
         symbol_rate_hz=_quantiles(figures.symbol_rate_hz),
         laser_power_w=_quantiles(figures.laser_power_w),
         power_share={part: one / whole for part, one in shares.items()},
-        rate_limited_share=float(np.mean(figures.rate_limited)),
+        rate_limited_share=float(np.mean(figures.rate_limited, dtype=np.float64)),
         probability=reached,
         probability_error=_wilson_error(reached, ops.size),
         overheated_share=float(np.mean(figures.absorbed_power_w > absorbed_power_max_w)),

@@ -33,7 +33,8 @@ class RequiredLight:
     Held "per-mac": the same electrons per path, hence per multiply-accumulate, whatever the fan-in. The advantage that
     a longer sum has over receiver noise is not credited. Held "per-dot-product": electrons per path fall as 1/d with
     the inputs d that one tile sums, as Anderson et al., Optical Transformers (arXiv 2302.10360), found for the models
-    that they trained; d is never more than the fan-in of the panel. It is a claim about models, not about light.
+    that they trained; d is never more than the fan-in of the panel, and shorter sums than those of the run get no more
+    light for it. It is a claim about models, not about light.
 
     Attributes:
         electrons_per_path: e of the run, at full scale [electrons].
@@ -116,4 +117,4 @@ class RequiredLight:
     def _wider(self, engine: FreeSpaceEngine, inputs_per_tile: float) -> Scalar:
         if self.held == "per-mac":
             return 1.0
-        return self.inputs_per_tile / jnp.clip(inputs_per_tile, self.inputs_per_tile, engine.inputs)
+        return jnp.minimum(self.inputs_per_tile / min(inputs_per_tile, engine.inputs), 1.0)

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Mapping
 from typing import Literal
 
 import jax
@@ -14,9 +13,7 @@ from scipy.optimize import root_scalar
 from scipy.special import ndtr
 
 from models.hardware.roadmap import Roadmap
-
-# Natural logarithm of delivered operations per joule, of values (scalars) by path; differentiable by JAX.
-Measure = Callable[[Mapping[str, Array]], Array]
+from models.hardware.sensitivity import Measure
 
 # How far a parameter is moved to each side of its median: its distance from the floor (from 0 without one), and from
 # the ceiling if there is one, shrinks or grows to a millionth or a million times.
@@ -72,7 +69,7 @@ def alone(measure: Measure, roadmap: Roadmap, year: float, target_log: float) ->
     Compiles once for a measure (the function object) and the size of the roadmap, whatever target and year.
     """
     n = len(roadmap.paths)
-    middle = np.array([roadmap._shift(i, year, 0.5) for i in range(n)], np.float32)
+    middle = np.array([roadmap.shift_at(i, year, 0.5) for i in range(n)], np.float32)
     reach = DECADES * math.log(10.0)
     sides = np.array([-1.0, 1.0])[None, :, None]
     low, high = np.zeros((n, 2, 1)), np.full((n, 2, 1), reach)
@@ -99,7 +96,7 @@ def _compiled(measure: Measure, roadmap: Roadmap, middle: Array, moves: Array) -
     """Measure (n, points) with parameter i moved by moves[i] (points,) from the median; -inf where it has none."""
 
     def one(i: Array, move: Array) -> Array:
-        values = roadmap._values(middle.at[i].add(move))
+        values = roadmap.values_at(middle.at[i].add(move))
         found = measure(dict(zip(roadmap.paths, values, strict=True)))
         return jnp.where(jnp.isfinite(found), found, -jnp.inf)
 
@@ -140,7 +137,7 @@ def _requirements(
     roadmap: Roadmap, year: float, middle: np.ndarray, moves: np.ndarray, best: np.ndarray, best_moves: np.ndarray
 ) -> list[Requirement]:
     medians, values, best_values = (
-        np.asarray(roadmap._values(jnp.asarray(middle + np.asarray(one, np.float32))), np.float64)
+        np.asarray(roadmap.values_at(jnp.asarray(middle + np.asarray(one, np.float32))), np.float64)
         for one in (np.zeros_like(middle), np.nan_to_num(moves), best_moves)
     )
     spread, requirements = roadmap.spread(year), []
@@ -152,7 +149,7 @@ def _requirements(
                 median=median,
                 value=value if reached else None,
                 factor=value / median if reached else None,
-                steps=float(moves[i] / spread[i]) if reached and spread[i] > 0.0 else None,
+                steps=float(moves[i] / spread[i]) + 0.0 if reached and spread[i] > 0.0 else None,
                 probability=_beyond(roadmap, path, year, value, float(moves[i])) if reached else 0.0,
                 at_bound=_bound(value, float(roadmap.floor[i]), float(roadmap.ceiling[i])) if reached else None,
                 best_op_per_j=None if reached or not np.isfinite(best[i]) else math.exp(float(best[i])),

@@ -126,13 +126,13 @@ class Roadmap:
 
         Differentiable with respect to `steps` and `typical`; everything else must be concrete.
         """
-        middle = np.array([self._shift(i, year, 0.5) for i in range(len(self.paths))])
+        middle = np.array([self.shift_at(i, year, 0.5) for i in range(len(self.paths))])
         shift = jnp.asarray(middle, jnp.float32) + steps * jnp.asarray(self.spread(year), jnp.float32)
-        return dict(zip(self.paths, self._values(shift), strict=True))
+        return dict(zip(self.paths, self.values_at(shift), strict=True))
 
     def spread(self, year: float) -> np.ndarray:
         """Half the distance of the quantiles of 5 and 95 % over 1.645, on the scale u (n,): a standard deviation."""
-        ends = [(self._shift(i, year, 0.05), self._shift(i, year, 0.95)) for i in range(len(self.paths))]
+        ends = [(self.shift_at(i, year, 0.05), self.shift_at(i, year, 0.95)) for i in range(len(self.paths))]
         return np.array([(high - low) / (2.0 * _Z95) for low, high in ends])
 
     def quantile(self, path: str, year: float, probability: float) -> float:
@@ -149,10 +149,10 @@ class Roadmap:
             raise ValueError(f"probability is {probability!r}; it should be in (0, 1)")
         i = self.paths.index(path)
         typical, floor, ceiling = (float(one[i]) for one in (self.typical, self.floor, self.ceiling))
-        gain = _gain(self._shift(i, year, probability), (typical - floor) / (ceiling - floor), math.exp)
+        gain = _gain(self.shift_at(i, year, probability), (typical - floor) / (ceiling - floor), math.exp)
         return float(np.clip(floor + (typical - floor) * gain, floor, ceiling))
 
-    def _values(self, shift: Array) -> Array:
+    def values_at(self, shift: Array) -> Array:
         """Values (n, ...) at a distance `shift` (n, ...) from the typical one on the scale u; exactly that at 0."""
         typical, floor, ceiling = (
             jnp.asarray(one).reshape(-1, *(1,) * (shift.ndim - 1)) for one in (self.typical, self.floor, self.ceiling)
@@ -161,7 +161,7 @@ class Roadmap:
         # Not floor + (typical - floor) gain, which rounds at gain 1; what rounding still adds is cut off.
         return jnp.clip(typical * gain + floor * (1.0 - gain), floor, ceiling)
 
-    def _shift(self, i: int, year: float, probability: float) -> float:
+    def shift_at(self, i: int, year: float, probability: float) -> float:
         """Quantile of u_t - u(typical) of the parameter with this index."""
         (checked,) = _checked([year])
         years, rate = float(checked) - float(self.year[i]), float(self.rate_per_year[i])
@@ -226,7 +226,7 @@ def _trajectories(roadmap: Roadmap, deviates: Deviates, years: Array, shift: Arr
         _slope(pace, roadmap.rate_below, roadmap.rate_above) * pace
     )
     since = years[None, :] - roadmap.year[:, None]
-    values = roadmap._values(position[:, None, :] + rate_per_year[:, None, :] * since[:, :, None])
+    values = roadmap.values_at(position[:, None, :] + rate_per_year[:, None, :] * since[:, :, None])
     return dict(zip(roadmap.paths, values, strict=True))
 
 

@@ -23,6 +23,7 @@ SYSTEM: Mapping[str, Row] = {
     row.path: row
     for row in (
         float_row("weights.bytes_per_s", "(0, inf)", "byte/s"),
+        float_row("accumulators.near_byte", "(0, inf)", "byte"),
         float_row("links.bytes_per_s", "(0, inf)", "byte/s"),
         float_row("links.energy_j_per_byte", "[0, inf)", "J/byte"),
         float_row("facility.power_usage_effectiveness", "[1, inf)"),

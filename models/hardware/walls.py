@@ -1,8 +1,10 @@
 """Walls: what no better laser helps against. Panel reloads, panels for a whole model, bytes from weight memory, links.
 
-busy share          = M p / f / (M p / f + t_load)             panels written, then shown M vectors
-M for a busy share  = u / (1 - u) t_load f / p                 double-buffered: u t_load f / p, u at most 1
-engines             = throughput / (2 inputs outputs f)        a symbol counted as a whole product
+    busy share          = M p / f / (M p / f + t_load)             panels written, then shown M vectors
+    M for a busy share  = u / (1 - u) t_load f / p                 double-buffered: u t_load f / p, u at most 1
+    engines             = throughput / (2 inputs outputs f)        a symbol counted as a whole product
+
+with p passes for each vector at f symbols per second, and u the busy share that is wanted.
 """
 
 import dataclasses
@@ -13,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from models.hardware.optical_system import OpticalSystem
+from models.hardware.optical_system import OpticalSystem, accumulator_byte
 from models.hardware.workloads import panels_needed, weight_bytes
 from photonics.free_space import FreeSpaceEngine
 
@@ -78,18 +80,18 @@ def walls(
     Engines that deliver the target are counted at what the workload gets. `weight_byte_per_s` is the traffic of all
     of them together from their weight memories; `link_byte_per_s_at_full_rate` what one engine receives and sends if
     it never waits, beside what its links carry. `accumulator_byte` are the partial sums of one engine between two
-    tiles; the model charges them as near memory, whatever their size. `absorbed_power_w` is the light that heats one
-    panel, beside what it bears; nothing is slowed by it. Left out: memory capacity as a limit.
+    tiles of the product that has most, beside what the memory near it holds. `absorbed_power_w` is the light that heats
+    one panel, beside what it bears; nothing is slowed by it.
     """
     figures, engine = system.figures(values), system.lit_engine(values)
     ops = 2.0 * float(system.work.macs)
     engine_ops_per_s = float(figures.ops_per_j) * float(figures.engine_power_w)
     rate_hz, load_s = float(figures.symbol_rate_hz), float(figures.load_time_s)
+    around = {**values, **system.held}
     into, out_of = (float(one) for one in system.link_bytes())
     shown_s = float(system.shown_s(rate_hz))
-    fetched = weight_bytes(system.work, engine.panel.bits) if float(figures.load_share) > 0.0 else 0.0
-    vectors = tokens * batch
     loads = float(figures.load_share) > 0.0
+    fetched = weight_bytes(system.work, engine.panel.bits) if loads else 0.0
     panels = panels_needed(system.work, engine.inputs, engine.outputs) * engine.encoding.panels
     # Panels that stay loaded are all there, however little is asked of them.
     needed = target_ops_per_s / engine_ops_per_s
@@ -107,8 +109,12 @@ def walls(
         "weight_byte_per_batch": fetched,
         "weight_byte_per_s": fetched * target_ops_per_s / ops,
         "link_byte_per_s_at_full_rate": max(into, out_of) / shown_s,
-        "link_byte_per_s": float({**values, **system.held}["links.bytes_per_s"]),
-        "accumulator_byte": vectors * engine.outputs * float(engine.memory.partial_byte),
+        "link_byte_per_s": float(around["links.bytes_per_s"]),
+        "accumulator_byte": max(
+            (float(accumulator_byte(engine, one)) for one in system.work if one.weights), default=0.0
+        ),
+        "accumulator_near_byte": float(around["accumulators.near_byte"]),
+        "accumulator_share": float(figures.accumulator_share),
         "absorbed_power_w": float(figures.absorbed_power_w),
         "absorbed_power_max_w": float(engine.panel.absorbed_power_max_w),
     }

@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import scaling, scaling_results
+from experiments import scaling, scaling_output, scaling_results
+from experiments.cli import main
 from experiments.errors import RequestError, Stopped
 from experiments.scaling_config import ScalingConfig
 from experiments.scaling_request import check_request
@@ -132,7 +133,7 @@ def test_a_stopped_run_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(scaling, "compute", stop)
     request = check_request(ScalingConfig(out=str(tmp_path / "run")))
-    with pytest.raises(Stopped, match="nothing was kept"):
+    with pytest.raises(Stopped, match="no result was written"):
         scaling.run_scaling(request, ["scaling"])
     assert not (tmp_path / "run").exists()
 
@@ -144,3 +145,43 @@ def test_numbers_that_are_none_are_a_wrong_request(tmp_path, monkeypatch):
     monkeypatch.setattr(scaling, "compute", fail)
     with pytest.raises(RequestError, match="roadmap default cannot be projected: 3 of 100"):
         scaling.run_scaling(check_request(ScalingConfig(out=str(tmp_path / "run"))), ["scaling"])
+
+
+def test_the_command_gives_the_same_bytes_again_and_refuses_another_request(capsys):
+    folder = easy().folder
+    before = {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.suffix in (".json", ".csv", ".toml") and path.name != "environment.json"
+    }
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in EASY.items()]
+    # Figures are no part of what is computed.
+    assert main(["scaling", *options, "--no-plot", "--out", str(folder)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(folder / "result.json")
+    assert len(before) > 10
+    for name, content in before.items():
+        assert (folder / name).read_bytes() == content, name
+    assert main(["scaling", *options, "--year", "2030", "--no-plot", "--out", str(folder)]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.count("\n") == 1 and "another configuration" in said.err and "year" in said.err
+    assert (folder / "result.json").read_bytes() == before["result.json"]
+
+
+def test_a_stop_while_files_are_written_leaves_no_result(tmp_path, monkeypatch, capsys):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scaling, "compute", lambda *_: None)
+    monkeypatch.setattr(scaling_output, "result_of", lambda *_: {"experiment": "scaling"})
+    monkeypatch.setattr(scaling_output, "tables", lambda *_: {"years": [{"year": 2029}], "breakdown": [{"year": 2029}]})
+    written = scaling_output.write_table
+    monkeypatch.setattr(
+        scaling_output,
+        "write_table",
+        lambda folder, name, rows: (written if name == "years" else stop)(folder, name, rows),
+    )
+    assert main(["scaling", "--no-plot", "--out", str(tmp_path / "run")]) == 1
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.splitlines()[-1].startswith("exalight: stopped; ")
+    assert (tmp_path / "run" / "years.csv").exists() and not (tmp_path / "run" / "result.json").exists()
+    assert not list((tmp_path / "run").glob(".*"))

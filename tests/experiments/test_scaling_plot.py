@@ -36,6 +36,7 @@ def year_rows(years: Sequence[int] = YEARS, width: float = 1.0, probability: flo
         row: dict[str, Any] = {"year": year} | {f"tops_per_w_{name}": value for name, value in quantiles.items()}
         for name in ("p05", "p50", "p95"):
             row[f"peak_tops_per_w_{name}"] = 3.1 * quantiles[name]
+            row[f"product_tops_per_w_{name}"] = 1.6 * quantiles[name]
             row[f"delivered_exaops_{name}"] = 1e-2 * quantiles[name]
             row[f"peak_exaops_{name}"] = 3.1e-2 * quantiles[name]
         reached = 0.5 * math.erfc((math.log(100 / median)) / 1.1) if probability is None else probability

@@ -34,3 +34,25 @@ def test_what_the_scenario_has_already_is_left_out(tmp_path):
 def test_a_full_panel_is_never_loaded(tmp_path):
     names = _changes(tmp_path, workload="dense")
     assert not [name for name in names if "panels written" in name or "prompts" in name or "dark" in name]
+
+
+def test_a_decision_is_the_scenario_that_has_it(tmp_path):
+    """The same numbers as from the command with that option."""
+    rows = {row["change"]: row for row in easy().result["what_if"]}
+    for change, options in (
+        ("64 prompts at once", {"workload": "llama-3.1-70b:prefill:8192:64"}),
+        ("panels written in 1 us", {"set": ("panel.reload_time_s=1e-6",)}),
+        ("lasers dark while panels are written", {"idle": "dark"}),
+        ("constant photons per dot product (1/d)", {"photons": "per-dot-product"}),
+        ("a divergence of 0.2 nats instead of 0.1", {"kl_nats": 0.2}),
+    ):
+        model = model_of(check_request(ScalingConfig(**options, out=str(tmp_path / "run"))))
+        figures = model.system.figures(model.values)
+        # Sums of float32; the time of a load from a file or from the change.
+        assert rows[change]["tops_per_w"] == pytest.approx(float(figures.ops_per_j) / 1e12, rel=1e-4), change
+        assert rows[change]["peak_tops_per_w"] == pytest.approx(float(figures.peak_ops_per_j) / 1e12, rel=1e-4), change
+
+
+def test_a_slow_panel_that_is_held_could_still_be_fast(tmp_path):
+    slow, fast = (_changes(tmp_path, set=(f"panel.reload_time_s={seconds}",)) for seconds in (1e-2, 1e-6))
+    assert "panels written in 1 us" in slow and "panels written in 1 us" not in fast

@@ -11,17 +11,8 @@ from models.hardware.required_light import RequiredLight
 from models.hardware.roadmap import Roadmap, load_roadmap
 from models.hardware.roadmap_file import read_roadmap_file
 from models.hardware.workloads import attention_share, dense, workload
-from photonics.catalogue import apply_overrides, build_engine, read_engine_file
-from photonics.free_space import FreeSpaceEngine
+from tests.models.hardware.lit_machines import LIGHT, build
 
-LIGHT = RequiredLight(
-    electrons_per_path=2e4,
-    shot_variance_per_electron=55.0,
-    readout_variance=8.6e5,
-    readout_weight=2.0,
-    noise_band=0.5,
-    inputs_per_tile=600.0,
-)
 FLOOR_J = read_roadmap_file().parameters["digital.mac_energy_j"].least
 PROMPT = workload("llama-3.1-70b:prefill:8192:64")
 
@@ -32,8 +23,7 @@ def roadmap() -> Roadmap:
 
 
 def system(*overrides: str, work=PROMPT, light: RequiredLight = LIGHT, power_w: float = 1e4) -> OpticalSystem:
-    engine = build_engine(apply_overrides(read_engine_file("free-space-2048"), overrides))
-    assert isinstance(engine, FreeSpaceEngine)
+    engine = build("free-space-2048", *overrides)
     return OpticalSystem(engine=engine, light=light, work=work, wall_power_w=power_w)
 
 
@@ -103,7 +93,7 @@ def test_no_technology_within_its_bounds_passes_it(roadmap, modulation, held):
     # Every parameter anywhere between a thousandth and a thousand times its typical distance from its bounds.
     light = dataclasses.replace(LIGHT, held=held)
     shift = jax.random.uniform(jax.random.key(1), (len(roadmap.paths), 400), minval=-6.9, maxval=6.9)
-    values = dict(zip(roadmap.paths, roadmap._values(shift), strict=True))
+    values = dict(zip(roadmap.paths, roadmap.values_at(shift), strict=True))
     machine = system(f"source.modulation={modulation}", light=light)
     found = np.asarray(jax.jit(jax.vmap(machine.figures))(values).ops_per_j, np.float64)
     bound = light_bound(machine, FLOOR_J)
@@ -124,7 +114,7 @@ def test_perfect_parts_come_close(roadmap):
         for path in roadmap.paths
         if path.endswith(("transmission", "efficiency", "effectiveness"))
     }
-    ideal |= {path: jnp.float32(1e30) for path in roadmap.paths if path.endswith("bytes_per_s")}
+    ideal |= {path: jnp.float32(1e30) for path in roadmap.paths if path.endswith(("bytes_per_s", "near_byte"))}
     ideal |= {"source.power_max_w": jnp.float32(100.0), "source.threshold_current_a": jnp.float32(0.0)}
     ideal |= {"system.utilisation": jnp.float32(1.0), "panel.refresh_rate_hz": jnp.float32(1e-6)}
     ideal |= {"operating_point.symbol_rate_hz": jnp.float32(1e9)}

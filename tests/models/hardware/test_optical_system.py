@@ -6,36 +6,13 @@ import numpy as np
 import pytest
 
 from models.hardware.optical_system import LIGHT_PARTS, OpticalSystem, mean_inputs_per_tile
-from models.hardware.required_light import RequiredLight
 from models.hardware.roadmap import load_roadmap
 from models.hardware.workloads import attention_share, dense, workload
-from photonics.catalogue import apply_overrides, build_engine, read_engine_file
 from photonics.free_space import FreeSpaceEngine
 from photonics.work import Contraction, Work
+from tests.models.hardware.lit_machines import FREE, LIGHT, build
 
-# What an accuracy run on free-space-1024 finds at about 32 mW: 20,000 electrons, half of the noise from the receiver.
-LIGHT = RequiredLight(
-    electrons_per_path=2e4,
-    shot_variance_per_electron=55.0,
-    readout_variance=8.6e5,
-    readout_weight=2.0,
-    noise_band=0.5,
-    inputs_per_tile=600.0,
-)
-# Links and weight memory that cost nothing and make nobody wait.
-FREE = {
-    "weights.bytes_per_s": 1e30,
-    "links.bytes_per_s": 1e30,
-    "links.energy_j_per_byte": 0.0,
-    "facility.power_usage_effectiveness": 1.1,
-}
 PROMPT = "llama-3.1-70b:prefill:8192"
-
-
-def build(name: str, *overrides: str) -> FreeSpaceEngine:
-    engine = build_engine(apply_overrides(read_engine_file(name), overrides))
-    assert isinstance(engine, FreeSpaceEngine)
-    return engine
 
 
 ENGINE = build("free-space-2048", "source.power_max_w=10.0", "system.utilisation=0.7")
@@ -186,6 +163,38 @@ def test_links_are_charged_for_what_crosses_them():
     more = 1.0 / float(figures.ops_per_j) - 1.0 / float(machine.figures(FREE).ops_per_j)
     supply = float(ENGINE.system.power_supply_efficiency)
     assert more * ops == pytest.approx((into + out_of) * joule / supply, rel=1e-3, abs=0.0)
+
+
+def test_partial_sums_beyond_the_near_memory_are_far_and_waited_for():
+    # "a" has two fan-in tiles: each is added to, read and written once for 6 x 200 vectors x 2500 outputs; "b" has one.
+    engine, machine = ENGINE, system(power_w=1e-6)
+    held_byte = 200.0 * 2048 * float(engine.memory.partial_byte)
+    moved_byte = 2.0 * 6 * 200 * 2500 * float(engine.memory.partial_byte)
+    ops = 2.0 * machine.work.macs
+    near = machine.figures(FREE)
+    assert float(near.accumulator_share) == 0.0
+    assert machine.figures({**FREE, "accumulators.near_byte": held_byte}).ops_per_j == near.ops_per_j
+    dearer = float(engine.memory.far_energy_j_per_byte - engine.memory.near_energy_j_per_byte)
+    for fits in (0.75, 0.25):
+        values = {**FREE, "accumulators.near_byte": fits * held_byte}
+        far = machine.figures(values)
+        more = float(far.energy_per_op_j["activation_memory"] - near.energy_per_op_j["activation_memory"])
+        assert more * ops == pytest.approx((1.0 - fits) * moved_byte * dearer, rel=1e-3, abs=0.0)
+        # So slow that showing vectors takes no part: the wait is what is left of fetching them.
+        slow = machine.figures({**values, "weights.bytes_per_s": 1e6})
+        shown_s = float(slow.busy_share) * time_s(machine, slow)
+        fetched_s = (1.0 - fits) * moved_byte / 1e6
+        of_a = 1.0 - 17 / (17 + 6 * 200 * 4)
+        assert float(slow.accumulator_share) * time_s(machine, slow) == pytest.approx(
+            fetched_s - of_a * shown_s, rel=1e-4, abs=0.0
+        )
+
+
+def test_resident_sums_are_not_held():
+    # Tiles of one column are engines side by side: what passes between them is never stored.
+    values = {**FREE, "accumulators.near_byte": 1.0}
+    few, enough = system(power_w=1e12).figures(values), system(power_w=1e12).figures(FREE)
+    assert few.ops_per_j == enough.ops_per_j and float(few.accumulator_share) == 0.0
 
 
 def test_resident_tiles_send_partial_sums_over_their_links():

@@ -6,27 +6,18 @@ import pytest
 from models.hardware import projection
 from models.hardware.optical_system import OpticalSystem
 from models.hardware.projection import QUANTILES, project, sampled_figures
-from models.hardware.required_light import RequiredLight
 from models.hardware.roadmap import Roadmap, build_roadmap, load_roadmap
 from models.hardware.roadmap_file import read_roadmap_file
 from models.hardware.workloads import workload
-from photonics.catalogue import apply_overrides, build_engine, read_engine_file
-from photonics.free_space import FreeSpaceEngine
+from tests.models.hardware.lit_machines import LIGHT, build
 
-LIGHT = RequiredLight(
-    electrons_per_path=2e4,
-    shot_variance_per_electron=55.0,
-    readout_variance=8.6e5,
-    readout_weight=2.0,
-    noise_band=0.5,
-    inputs_per_tile=600.0,
-)
 WORK = workload("llama-3.1-8b:prefill:512:64")
 # Typical values of a roadmap whose parameters are certain and do not move.
 CERTAIN = {
     "weights.bytes_per_s": ("byte/s", 1e11),
     "links.bytes_per_s": ("byte/s", 1e12),
     "links.energy_j_per_byte": ("J/byte", 1e-11),
+    "accumulators.near_byte": ("byte", 1e8),
     "facility.power_usage_effectiveness": ("", 1.2),
     "source.power_max_w": ("W", 0.05),
     "system.host_power_w": ("W", 40.0),
@@ -37,8 +28,7 @@ TARGET = 1e12
 
 @pytest.fixture(scope="module")
 def machine() -> OpticalSystem:
-    engine = build_engine(apply_overrides(read_engine_file("free-space-2048"), read_roadmap_file().presumes))
-    assert isinstance(engine, FreeSpaceEngine)
+    engine = build("free-space-2048", *read_roadmap_file().presumes)
     return OpticalSystem(engine=engine, light=LIGHT, work=WORK, wall_power_w=1e4)
 
 

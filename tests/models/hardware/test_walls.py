@@ -3,37 +3,17 @@ import numpy as np
 import pytest
 
 from models.hardware.optical_system import OpticalSystem
-from models.hardware.required_light import RequiredLight
 from models.hardware.walls import UTILISATIONS, busy_share, engines_for, reload_walls, utilisation_grid, walls
 from models.hardware.workloads import workload
-from photonics.catalogue import apply_overrides, build_engine, read_engine_file
 from photonics.free_space import FreeSpaceEngine
+from tests.models.hardware.lit_machines import FREE, LIGHT, build
 
-LIGHT = RequiredLight(
-    electrons_per_path=2e4,
-    shot_variance_per_electron=55.0,
-    readout_variance=8.6e5,
-    readout_weight=2.0,
-    noise_band=0.5,
-    inputs_per_tile=600.0,
-)
-FREE = {
-    "weights.bytes_per_s": 1e30,
-    "links.bytes_per_s": 1e30,
-    "links.energy_j_per_byte": 0.0,
-    "facility.power_usage_effectiveness": 1.1,
-}
+BRIGHT = "source.power_max_w=10.0"
 MODEL = "llama-3.1-8b:prefill:512"
 
 
-def build(name: str, *overrides: str) -> FreeSpaceEngine:
-    engine = build_engine(apply_overrides(read_engine_file(name), ["source.power_max_w=10.0", *overrides]))
-    assert isinstance(engine, FreeSpaceEngine)
-    return engine
-
-
 def system(text: str = MODEL, engine: FreeSpaceEngine | None = None) -> OpticalSystem:
-    one = engine or build("free-space-2048")
+    one = engine or build("free-space-2048", BRIGHT)
     return OpticalSystem(engine=one, light=LIGHT, work=workload(text, panel=(2048, 2048)), wall_power_w=1e4)
 
 
@@ -41,7 +21,7 @@ def system(text: str = MODEL, engine: FreeSpaceEngine | None = None) -> OpticalS
     ("name", "engines", "whole"), [("free-space-1024", 476.8, 477), ("free-space-2048", 119.2, 120)]
 )
 def test_engines_for_an_exaops(name, engines, whole):
-    engine = build(name).at(symbol_rate_hz=1e9)
+    engine = build(name, BRIGHT).at(symbol_rate_hz=1e9)
     assert engines_for(1e18, engine) == pytest.approx(engines, abs=0.05)
     found = walls(system(engine=engine), {**FREE, "operating_point.symbol_rate_hz": jnp.float32(1e9)}, 1e18, 512, 1)
     assert found["engines_at_peak"] == pytest.approx(engines, abs=0.05)
@@ -84,7 +64,20 @@ def test_walls_of_a_model_add_up():
         found["weight_byte_per_batch"] * batches_per_s, rel=1e-9, abs=0.0
     )
     assert found["accumulator_byte"] == 512 * 2048 * float(machine.engine.memory.partial_byte)
+    assert found["accumulator_near_byte"] == FREE["accumulators.near_byte"] and found["accumulator_share"] == 0.0
     assert found["reload"][0]["load_time_s"] == float(figures.load_time_s)
+
+
+def test_sums_of_many_prompts_do_not_fit_beside_an_engine():
+    values = {**FREE, "accumulators.near_byte": 1e7, "weights.bytes_per_s": 1e12}
+    one, many = (walls(system(f"llama-3.1-8b:prefill:512:{batch}"), values, 1e18, 512, batch) for batch in (1, 64))
+    assert many["accumulator_byte"] == 64 * one["accumulator_byte"] > values["accumulators.near_byte"]
+    assert one["accumulator_byte"] < values["accumulators.near_byte"] and one["accumulator_share"] == 0.0
+    assert 0.0 < many["accumulator_share"] < 1.0
+
+
+def test_sums_of_one_tile_need_no_accumulators():
+    assert walls(system("dense"), FREE, 1e18, 1, 1)["accumulator_byte"] == 0.0
 
 
 def test_resident_panels_fetch_no_weights():
