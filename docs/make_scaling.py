@@ -336,6 +336,7 @@ def _choices(busy: Mapping[str, Any]) -> str:
 def _assumed(first: Mapping[str, Any], busy: Mapping[str, Any]) -> str:
     need, year = first["accuracy"], first["year"]
     sums, near = (busy["walls"][key] / 1e9 for key in ("accumulator_byte", "accumulator_near_byte"))
+    shot_excess, bound_deficit = _shot_noise_excess(need)
     return f"""## What is assumed, and what is left out
 
 - **The roadmap is a set of judgements**: most of its values are assumptions, because nobody publishes them
@@ -344,8 +345,9 @@ def _assumed(first: Mapping[str, Any], busy: Mapping[str, Any]) -> str:
 - **A small model stands for large ones.** The light was measured with {need["model"]}; photons for each MAC are held
   for 70B. The measured engine differs from the projected one in {"; ".join(need["differs"])}: not corrected. Noise of
   the sources that grows with the symbol rate is not followed either.
-- **Shot noise for typical operands**: its share comes from the noise budget of a full tile, 17 % above what the run's
-  own count of photons gives, which makes the bound 10 % low.
+- **Shot noise for typical operands**: its share comes from the noise budget of a full tile,
+  {100 * shot_excess:.0f} % above what the run's own count of photons gives, which makes the bound
+  {100 * bound_deficit:.0f} % low.
 - **Bits and converters are those of the run.** Another `adc.bits` or `adc.enob_loss` needs an accuracy run of its own
   (`--accuracy RUN`), and so do bits without a stored one.
 - **Attention stays digital**, at an energy for each MAC that includes everything. Its time is hidden behind the light.
@@ -357,11 +359,12 @@ def _assumed(first: Mapping[str, Any], busy: Mapping[str, Any]) -> str:
   says that they bear; nothing is slowed by that.
 - **Partial sums of large batches do not fit beside an engine**: 64 prompts of 8,192 tokens need {sums:.1f} GB of them,
   the median near memory of 2029 holds {near:.2f}. The rest goes to the stacked memory of the weights, at its energy and
-  bandwidth; weights and sums that ask for it at once are not made to wait for each other.
+  bandwidth; weights and sums that ask for it at once are not made to wait for each other. A schedule that shows a part
+  of the batch at a time would trade these sums for loads; none is searched for.
 - **The symbol rate is sampled, not chosen.** Engines that wait for panels with their lasers lit would better be slow:
-  with one prompt the best rate delivers about twice as much, with 64 prompts nothing more.
+  at the best rate the median machine delivers {_best_rate(first)} with one prompt and {_best_rate(busy)} with 64.
 - **A longer sum has an advantage over receiver noise that is not credited** by default; it is physics, and worth up to
-  29 % of the light.
+  {100 * _longer_sums(need):.0f} % of the light where a panel sums 2,048 inputs and has the receivers of the run.
 - **Activations cross a link once into every tile's engine and outputs once out of it**, which is charged and
   waited for.
 - **Left out**: capacity of memories, moves of keys and values, norms and softmax, failures, yield, price, and every
@@ -370,6 +373,29 @@ def _assumed(first: Mapping[str, Any], busy: Mapping[str, Any]) -> str:
   cooling apart. Their peak is compared with peak. Delivered light is not compared with a delivered accelerator here.
 - **Least effort** counts a standard deviation of every parameter alike, whatever it costs to buy it.
 """
+
+
+def _shot_noise_excess(need: Mapping[str, Any]) -> tuple[float, float]:
+    """Shot noise that is charged over that of the photons which the run counted, less 1; what the bound loses by it."""
+    counted = need["photons_per_mac"] * need["inputs_per_tile"] / need["electrons_per_path"]
+    charged, readout = need["shot_variance_per_electron"], need["readout_weight"] * need["readout_variance"]
+    noise = [shot + readout / need["electrons_per_path"] for shot in (counted, charged)]
+    # The bound in operations per joule goes as noise over shot noise.
+    return charged / counted - 1.0, 1.0 - (noise[1] / charged) / (noise[0] / counted)
+
+
+def _best_rate(scenario: Mapping[str, Any]) -> str:
+    rows = {row["change"]: row["tops_per_w"] for row in scenario["what_if"]}
+    found = [rows[change] for change in rows if change.startswith("the symbol rate that is best")]
+    return f"{found[0] / rows['as it is']:.1f} times as much" if found else "no more"
+
+
+def _longer_sums(need: Mapping[str, Any], inputs: int = 2048) -> float:
+    """Share of the light that readout noise against a sum of `inputs`, which is so much larger, would not ask for."""
+    shot = need["shot_variance_per_electron"] * need["electrons_per_path"]
+    readout = need["readout_weight"] * need["readout_variance"]
+    shot, readout = shot / (shot + readout), readout / (shot + readout) * need["inputs_per_tile"] / inputs
+    return 1.0 - (shot + (shot**2 + 4.0 * readout) ** 0.5) / 2.0
 
 
 def _again(environment: Mapping[str, Any]) -> str:
