@@ -37,7 +37,8 @@ class LoadedPanel:
         column: (panels, n) sum over rows of the weight as light, pedestal of an offset included.
         errors: errors of the electronics, see `photonics.fixed_pattern.readout_errors`.
         scale: (panels, n) weight that a normalised weight of 1 stands for.
-        full_scale: (panels, n) half range of the ADC in units of sum_k U V (see `photonics.ranging`).
+        full_scale: (panels, n) half range of the ADC in units of sum_k U V (see `photonics.ranging`); it has a gradient
+            only where it was given.
         activation_scale: () full drive in units of x, for static activation scales; 1 otherwise.
         k: length of the vectors.
         n: outputs.
@@ -121,7 +122,12 @@ def load_panel(
         unit = jnp.ones((), jnp.float32)
     column = jnp.sum(swing.astype(jnp.float32), axis=1) * unit * engine.encoding.weight_factor
     column = column + engine.weight_pedestal() * swing.shape[1]
-    full_scale, activation_scale = ranges_of(engine, sample, light.meant) if ranges is None else ranges
+    if ranges is None:
+        measured, activation_scale = ranges_of(engine, sample, light.meant)
+        # What a sample or the weights say is measured and not learnt; ranges that are given may be either.
+        full_scale = jax.lax.stop_gradient(measured)
+    else:
+        full_scale, activation_scale = ranges
     return LoadedPanel(
         difference=swing,
         unit=unit,
@@ -130,7 +136,7 @@ def load_panel(
         column=column,
         errors=readout_errors(engine, (light.scale.shape[0], w.shape[1]), instance),
         scale=light.scale,
-        full_scale=jax.lax.stop_gradient(full_scale),
+        full_scale=full_scale,
         activation_scale=activation_scale,
         k=w.shape[0],
         n=w.shape[1],

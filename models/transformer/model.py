@@ -219,7 +219,8 @@ class Transformer(nnx.Module):
     `stack.unroll` gives the same model with a list of single layers. Call it inside `nnx.jit(..., graph_updates=False)`
     or `jax.jit` with `nnx.split` and `nnx.merge`: an eager call compiles the scan anew each time, and the default of
     `nnx.jit` returns every weight from the compiled function, a copy per call. Products have JAX's default precision.
-    `extend` continues sequences whose keys and values are in a cache. Left out: dropout, packed sequences.
+    `extend` continues sequences whose keys and values are in a cache. With `rematerialise` set, a backward pass
+    computes every layer again instead of keeping what is inside of it. Left out: dropout, packed sequences.
     """
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs) -> None:
@@ -229,6 +230,7 @@ class Transformer(nnx.Module):
             return Layer(config, rngs=rngs)
 
         self.config = config
+        self.rematerialise = False
         self.embed = nnx.Embed(config.vocabulary, config.width, rngs=rngs)
         self.layers: Layer | nnx.List[Layer] = stacked(rngs)
         self.final_norm = nnx.RMSNorm(config.width, epsilon=config.norm_epsilon, rngs=rngs)
@@ -243,13 +245,22 @@ class Transformer(nnx.Module):
         TypeError for tokens that are not integers, ValueError for another number of axes. A number outside the
         vocabulary is not detected: it gives NaN or the logits of another token.
         """
+        return self.logits(self.hidden(tokens))
+
+    def hidden(self, tokens: Array) -> Array:
+        """The last hidden state (batch, time, width) of tokens (batch, time), behind the final norm."""
         _check_tokens(tokens)
         positions = jnp.arange(tokens.shape[1])
         visible = visible_slots(positions, tokens.shape[1], self.config.window)
         x = self._embedded(tokens)
         with jax.named_scope("layers"):
-            x = run_layers(self.layers, x, self._rotary(positions), visible)
-        return self._logits(x)
+            x = run_layers(self.layers, x, self._rotary(positions), visible, rematerialise=self.rematerialise)
+        return self._normed(x)
+
+    def logits(self, hidden: Array) -> Array:
+        """Logits (..., vocabulary) of last hidden states (..., width)."""
+        with jax.named_scope("head"):
+            return self.head(hidden)
 
     def extend(
         self, tokens: Array, cache: KeyValueCache, *, counts: Array | None = None, last_only: bool = False
@@ -289,7 +300,7 @@ class Transformer(nnx.Module):
             last = jnp.maximum(end - cache.lengths - 1, 0)[:, None]
             x = jnp.take_along_axis(x, last[..., None], axis=1)
             full = jnp.take_along_axis(full, last, axis=1)
-        logits = jnp.where(full[..., None], jnp.nan, self._logits(x))
+        logits = jnp.where(full[..., None], jnp.nan, self.logits(self._normed(x)))
         return logits, dataclasses.replace(cache, lengths=jnp.minimum(end, cache.capacity))
 
     def _embedded(self, tokens: Array) -> Array:
@@ -300,11 +311,9 @@ class Transformer(nnx.Module):
         config = self.config
         return rotary_table(positions, config.head_width, config.rope_theta, config.rotary_divisors)
 
-    def _logits(self, x: Array) -> Array:
+    def _normed(self, x: Array) -> Array:
         with jax.named_scope("final_norm"):
-            x = self.final_norm(x)
-        with jax.named_scope("head"):
-            return self.head(x)
+            return self.final_norm(x)
 
 
 def _check_tokens(tokens: Array) -> None:

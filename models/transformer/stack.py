@@ -21,7 +21,7 @@ def _call(layer: Any, x: Any, *args: Any) -> Any:
     return layer(x, *args)
 
 
-def run_layers(layers: Any, x: Any, *args: Any, call: Callable[..., Any] = _call) -> Any:
+def run_layers(layers: Any, x: Any, *args: Any, call: Callable[..., Any] = _call, rematerialise: bool = False) -> Any:
     """x after every layer in turn: x = call(layer, x, *args), by default layer(x, *args), layers from first to last.
 
     x is an array or a pytree of arrays whose shapes and types no layer changes.
@@ -29,7 +29,9 @@ def run_layers(layers: Any, x: Any, *args: Any, call: Callable[..., Any] = _call
     `layers` is either an `nnx.List` of modules, called one by one, or one module each of whose variables (of any type,
     typed keys and pytree values included) has a leading axis of the same length, the layer axis. Modules that others
     have put inside are run with their own slice. Only variables of the types in CHANGING are written back, new ones
-    included; a change of any other variable would be lost in a scan and raises ValueError.
+    included; a change of any other variable would be lost in a scan and raises ValueError. With `rematerialise` a
+    backward pass keeps the x between the layers of a scan only and computes the inside of each layer a second time:
+    less memory for a third more time.
     """
     if isinstance(layers, nnx.List):
         for index, layer in enumerate(layers):
@@ -45,7 +47,9 @@ def run_layers(layers: Any, x: Any, *args: Any, call: Callable[..., Any] = _call
         _check_unchanged(before, _fixed_leaves(layer))
         return x, nnx.state(layer, CHANGING)
 
-    x, changed = jax.lax.scan(step, x, (changing, fixed))
+    # Within a loop the compiler cannot merge the second time with the first, so nothing has to keep it from doing so.
+    body = jax.checkpoint(step, prevent_cse=False) if rematerialise else step
+    x, changed = jax.lax.scan(body, x, (changing, fixed))
     nnx.update(layers, changed)
     return x
 

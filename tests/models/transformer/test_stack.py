@@ -203,3 +203,25 @@ def test_layers_run_from_first_to_last():
     single = nnx.List([Affine(2.0, 1.0), Affine(3.0, 0.0)])
     for layers in (stacked, single):
         assert run_layers(layers, jnp.float32(5), jnp.float32(10)) == 3 * (2 * 5 + 1 + 10) + 0 + 10
+
+
+def test_layers_computed_twice_have_the_same_logits_and_gradients(model):
+    def of(rematerialise):
+        model.rematerialise = rematerialise
+        graph, state = nnx.split(model)
+        return jax.jit(jax.value_and_grad(lambda state: _mean_square(graph, state)))(state)
+
+    (value, gradient), (again, same) = of(False), of(True)
+    assert float(value) == pytest.approx(float(again), rel=1e-6)
+    for one, other in zip(jax.tree.leaves(gradient), jax.tree.leaves(same), strict=True):
+        # Float32 sums in another order.
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_logits_are_those_of_the_hidden_states(model):
+    composed = nnx.jit(lambda called: called.logits(called.hidden(TOKENS)), graph_updates=False)
+    assert np.array_equal(composed(model), run(model, TOKENS))
+
+
+def _mean_square(graph, state):
+    return jnp.mean(jnp.square(nnx.merge(graph, jax.tree.map(lambda leaf: leaf, state))(TOKENS)))

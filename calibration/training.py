@@ -1,0 +1,180 @@
+"""One step of noise-aware training: a model learns with the light, the noise and the converters that it will have.
+
+    loss(trained) = (1 - a) CE + a KL_T + b H     of the model under light, at laser power P(t) on machine m(t)
+
+Every step has noise of its own, a laser power and perhaps a fabricated engine of its own, all from fold_in(seed, step):
+nothing is carried from step to step but the trained numbers and the optimiser's moments. The gradient is the engine's
+own: straight through rounding, Gaussian surrogate of counts, true elsewhere. Joshi et al., Accurate deep neural network
+inference using computational phase-change memory, Nat. Commun. 11, 2473 (2020), for training with the noise of a
+machine; here the machine is simulated in full.
+"""
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jax import Array
+
+from calibration.adaptation import Adaptation, Trained
+from calibration.distillation import Distillation, cross_entropy_nats, divergence_nats, hidden_distance
+from calibration.learned_ranges import pull
+from calibration.operating_points import OperatingPoints
+from photonics.draws import stream
+from photonics.engine import Engine
+from photonics.layers import measure, refabricate, reseed, set_engine
+
+if TYPE_CHECKING:
+    from models.transformer.model import Transformer
+
+_NOISE = 2
+
+
+class Progress(NamedTuple):
+    """What a step tells; scalars.
+
+    Attributes:
+        loss_nats: what is minimised.
+        cross_entropy_nats: of the next tokens, with light.
+        divergence_nats: from the teacher, with light, at the temperature of the distillation; 0 without a teacher.
+        gradient_norm: of the whole gradient, before it is clipped.
+        laser_power_w: of this step [W].
+    """
+
+    loss_nats: Array
+    cross_entropy_nats: Array
+    divergence_nats: Array
+    gradient_norm: Array
+    laser_power_w: Array
+
+
+class Training:
+    """A model, its teacher and how it is trained; `step` is compiled once.
+
+    Attributes:
+        adaptation: what is trained.
+        steps: the optimiser's transformation.
+    """
+
+    def __init__(
+        self,
+        student: "Transformer",
+        teacher: "Transformer",
+        engine: Engine | None,
+        *,
+        adaptation: Adaptation,
+        distillation: Distillation,
+        points: OperatingPoints,
+        optimiser: optax.GradientTransformation,
+        range_decay: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        """`student` is calibrated and has light under it; `teacher` is the digital model, which may share its arrays.
+
+        `engine` is the one under the student, whose laser power the operating points replace; None trains the student
+        as it is. `range_decay` pulls activation ranges down, in nats of loss per nat of range.
+        """
+        self._student, self._teacher = nnx.split(student), nnx.split(teacher)
+        self._engine, self._points, self._distillation = engine, points, distillation
+        self.adaptation, self._optimiser, self._range_decay = adaptation, optimiser, range_decay
+        self._key = jax.random.key(seed)
+        self._step = jax.jit(self._one_step, donate_argnums=(2, 3))
+
+    def begin(self, seed: int = 0) -> tuple[Trained, Any]:
+        """The trained tree and the optimiser's state before the first step."""
+        trained = self.adaptation.begin(nnx.merge(*self._student), jax.random.key(seed))
+        return trained, self._optimiser.init(trained)
+
+    def step(self, trained: Trained, moments: Any, number: int, tokens: Array) -> tuple[Trained, Any, Progress]:
+        """One update from tokens (parts, batch, time), whose parts are gone through one after the other.
+
+        `number` counts steps from 0 and decides all draws. The first two arguments are used up. A step whose loss or
+        gradient is no number changes nothing, so that what led to it can be looked at.
+        """
+        return self._step(self._student[1], self._teacher[1], trained, moments, jnp.asarray(number, jnp.int32), tokens)
+
+    def tuned(self, trained: Trained) -> "Transformer":
+        """The student with the trained numbers in it."""
+        model = _fresh(*self._student)
+        self.adaptation.install(model, trained)
+        return model
+
+    def worst_layer(self, trained: Trained, number: int, tokens: Array) -> tuple[str, float]:
+        """Name and SNR [dB] of the layer furthest from exact in a step, the first that is no number if there is one.
+
+        tokens (batch, time) are those of the step. Compiles; for a run that has failed. Without light there is no such
+        layer: ("", infinity).
+        """
+        if self._engine is None:
+            return "", math.inf
+        model, _ = self.noisy(self._student[1], trained, stream(self._key, number), jnp.asarray(number), len(tokens))
+        records = measure(model, lambda called: called(tokens))
+        return min(
+            ((one.name, one.snr_db) for one in records), key=lambda one: -math.inf if math.isnan(one[1]) else one[1]
+        )
+
+    def noisy(self, state: nnx.State, trained: Trained, key: Array, number: Array, batch: int) -> tuple[Any, Array]:
+        """The student of one step, with its noise, machine and laser power; and that power."""
+        model = _fresh(self._student[0], state)
+        laser_power_w = self._points.power_w(key, number)
+        if self._engine is not None:
+            set_engine(model, self._engine.at(laser_power_w=laser_power_w))
+            machine = self._points.machine_key(key)
+            if machine is not None:
+                refabricate(model, machine)
+            reseed(model, jax.random.split(stream(key, _NOISE), batch))
+        self.adaptation.install(model, trained)
+        return model, laser_power_w
+
+    def _one_step(
+        self, state: nnx.State, teacher: nnx.State, trained: Trained, moments: Any, number: Array, tokens: Array
+    ) -> tuple[Trained, Any, Progress]:
+        key = stream(self._key, number)
+        gradient = jax.value_and_grad(self._loss, has_aux=True)
+
+        def part(total: Any, inputs: tuple[Array, Array]) -> tuple[Any, None]:
+            index, rows = inputs
+            found = gradient(trained, state, teacher, stream(key, index), number, rows)
+            return jax.tree.map(jnp.add, total, found), None
+
+        parts = tokens.shape[0]
+        inputs = (jnp.arange(parts), tokens)
+        if parts == 1:
+            total = gradient(trained, state, teacher, stream(key, inputs[0][0]), number, tokens[0])
+        else:
+            shapes = jax.eval_shape(gradient, trained, state, teacher, key, number, tokens[0])
+            zeros = jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), shapes)
+            total, _ = jax.lax.scan(part, zeros, inputs)
+        (loss, told), gradients = jax.tree.map(lambda one: one / parts, total)
+        norm = optax.tree.norm(gradients)
+        updates, moved = self._optimiser.update(gradients, moments, trained)
+        after, sound = (optax.apply_updates(trained, updates), moved), jnp.isfinite(loss) & jnp.isfinite(norm)
+        kept = jax.tree.map(lambda new, old: jnp.where(sound, new, old), after, (trained, moments))
+        return *kept, Progress(loss, told[0], told[1], norm, told[2])
+
+    def _loss(
+        self, trained: Trained, state: nnx.State, teacher: nnx.State, key: Array, number: Array, tokens: Array
+    ) -> tuple[Array, tuple[Array, Array, Array]]:
+        model, laser_power_w = self.noisy(state, trained, key, number, tokens.shape[0])
+        hidden = model.hidden(tokens)
+        logits = model.logits(hidden)
+        terms, share = self._distillation, self._distillation.share
+        cross_entropy, divergence = cross_entropy_nats(logits, tokens), jnp.zeros(())
+        loss = (1.0 - share) * cross_entropy
+        if terms.needs_teacher:
+            digital = nnx.merge(self._teacher[0], teacher)
+            meant = jax.lax.stop_gradient(digital.hidden(tokens))
+            divergence = divergence_nats(digital.logits(meant), logits, terms.temperature)
+            loss = loss + share * divergence
+            if terms.hidden:
+                loss = loss + terms.hidden * hidden_distance(meant, hidden)
+        if self._range_decay and "ranges" in trained:
+            loss = loss + self._range_decay * pull(trained["ranges"])
+        return loss, (cross_entropy, divergence, laser_power_w)
+
+
+def _fresh(graph: nnx.GraphDef, state: nnx.State) -> Any:
+    """A module with Variables of its own: those of the state belong to others, and to the trace around a derivative."""
+    return nnx.merge(graph, jax.tree.map(lambda leaf: leaf, state))
