@@ -18,7 +18,6 @@ from flax import nnx
 from jax import Array
 
 from calibration import learned_ranges, low_rank, weight_clipping
-from calibration.learned_ranges import stack_name
 from photonics.layers.opticalize import optical_seams
 from photonics.layers.seams import Seam, find_seams
 
@@ -36,10 +35,13 @@ class Adaptation:
         rank: inner width of the thin matrices.
         alpha: their weight is alpha / rank.
         targets: patterns on names of stacks ("layers/mlp/down"); kernels that one of them finds are adapted.
-        learn_ranges: learn activation ranges and ADC full scales, which must have been calibrated.
+        learn_ranges: learn activation ranges (of engines that have them: `calibration.learned_ranges`) and ADC full
+            scales, which must have been calibrated.
         learn_gains: learn one gain per output of every kernel.
-        clipping: "percentile" cuts each column of a kernel there, as it was at the start; "learned" goes on from there.
+        clipping: "percentile" cuts each column of a kernel where it stood at the start, for good; "learned" moves that.
         clip_percentile: of |w| per column.
+
+    Rank and percentile are choices of this project, as are all defaults; none was searched for.
     """
 
     method: Method = "lora"
@@ -57,10 +59,11 @@ class Adaptation:
         ValueError for targets that find nothing, for a rank that does not suit a kernel, and for ranges that are to be
         learned and were not calibrated.
         """
-        kernels = {stack_name(seam): seam.module.kernel[...] for seam in self._adapted(model)}
+        kernels = {seam.stack_name: seam.module.kernel[...] for seam in self._adapted(model)}
         trained: Trained = {}
         if self.method == "full":
-            trained["weights"] = nnx.to_pure_dict(nnx.state(model, nnx.Param))
+            # Copies: who trains them uses them up, and the model they come from may be the teacher too.
+            trained["weights"] = jax.tree.map(jnp.copy, nnx.to_pure_dict(nnx.state(model, nnx.Param)))
         if self.method == "lora":
             trained["low_rank"] = low_rank.begin(key, {name: one.shape for name, one in kernels.items()}, self.rank)
         if self.learn_gains:
@@ -69,7 +72,7 @@ class Adaptation:
             trained["ranges"] = learned_ranges.begin(optical_seams(model))
         if self.clipping != "none":
             percentile = self.clip_percentile
-            trained["clips"] = {name: weight_clipping.log_share(one, percentile) for name, one in kernels.items()}
+            trained["clips"] = {name: weight_clipping.log_limits(one, percentile) for name, one in kernels.items()}
         return trained
 
     def install(self, model: nnx.Module, trained: Trained) -> None:
@@ -80,7 +83,7 @@ class Adaptation:
         if "weights" in trained:
             nnx.update(model, trained["weights"])
         for seam in self._adapted(model):
-            seam.module.kernel.set_value(self._formed(stack_name(seam), seam.module.kernel[...], trained))
+            seam.module.kernel.set_value(self._formed(seam.stack_name, seam.module.kernel[...], trained))
         if "ranges" in trained:
             learned_ranges.install(optical_seams(model), trained["ranges"])
 
@@ -88,7 +91,9 @@ class Adaptation:
         if "low_rank" in trained:
             kernel = low_rank.formed(kernel, trained["low_rank"][name], self.alpha)
         if "clips" in trained:
-            kernel = weight_clipping.learned_clip(kernel, trained["clips"][name])
+            theta = trained["clips"][name]
+            fixed = self.clipping == "percentile"
+            kernel = weight_clipping.clipped(kernel, jax.lax.stop_gradient(theta) if fixed else theta)
         if "gains" in trained:
             kernel = kernel * jnp.exp(trained["gains"][name])[..., None, :]
         return kernel
@@ -98,13 +103,8 @@ class Adaptation:
         found = [
             seam
             for seam in find_seams(model)
-            if isinstance(seam.module, nnx.Linear) and any(re.search(one, stack_name(seam)) for one in self.targets)
+            if isinstance(seam.module, nnx.Linear) and any(re.search(one, seam.stack_name) for one in self.targets)
         ]
         if not found:
             raise ValueError(f"no linear layer is named by the targets {', '.join(self.targets)}")
         return found
-
-
-def trained_count(trained: Trained) -> int:
-    """Numbers in a trained tree."""
-    return sum(leaf.size for leaf in jax.tree.leaves(trained))

@@ -55,4 +55,6 @@ class OperatingPoints:
         own = stream(key, _MACHINE)
         if self.machines == 0:
             return own
-        return jax.random.key(jax.random.randint(own, (), 0, self.machines))
+        # The same few whatever the seed of the training; a stream of their own keeps them apart from those that a
+        # model is judged on.
+        return stream(jax.random.key(0), _MACHINE, jax.random.randint(own, (), 0, self.machines))

@@ -2,14 +2,13 @@
 
     loss(trained) = (1 - a) CE + a KL_T + b H     of the model under light, at laser power P(t) on machine m(t)
 
-Every step has noise of its own, a laser power and perhaps a fabricated engine of its own, all from fold_in(seed, step):
+Every part of a step has noise, a laser power and perhaps a fabricated engine of its own, all from (seed, step, part):
 nothing is carried from step to step but the trained numbers and the optimiser's moments. The gradient is the engine's
 own: straight through rounding, Gaussian surrogate of counts, true elsewhere. Joshi et al., Accurate deep neural network
 inference using computational phase-change memory, Nat. Commun. 11, 2473 (2020), for training with the noise of a
 machine; here the machine is simulated in full.
 """
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -24,11 +23,13 @@ from calibration.learned_ranges import pull
 from calibration.operating_points import OperatingPoints
 from photonics.draws import stream
 from photonics.engine import Engine
-from photonics.layers import measure, refabricate, reseed, set_engine
+from photonics.layers import refabricate, reseed, set_engine
 
 if TYPE_CHECKING:
     from models.transformer.model import Transformer
 
+# Streams of the seed, and within a part of a step beside those of `operating_points`.
+_BEGIN, _STEPS = 0, 1
 _NOISE = 2
 
 
@@ -40,7 +41,7 @@ class Progress(NamedTuple):
         cross_entropy_nats: of the next tokens, with light.
         divergence_nats: from the teacher, with light, at the temperature of the distillation; 0 without a teacher.
         gradient_norm: of the whole gradient, before it is clipped.
-        laser_power_w: of this step [W].
+        laser_power_w: of this step, mean over its parts [W].
     """
 
     loss_nats: Array
@@ -51,12 +52,7 @@ class Progress(NamedTuple):
 
 
 class Training:
-    """A model, its teacher and how it is trained; `step` is compiled once.
-
-    Attributes:
-        adaptation: what is trained.
-        steps: the optimiser's transformation.
-    """
+    """A model, its teacher and how it is trained; `step` is compiled once."""
 
     def __init__(
         self,
@@ -78,45 +74,31 @@ class Training:
         """
         self._student, self._teacher = nnx.split(student), nnx.split(teacher)
         self._engine, self._points, self._distillation = engine, points, distillation
-        self.adaptation, self._optimiser, self._range_decay = adaptation, optimiser, range_decay
+        self._adaptation, self._optimiser, self._range_decay = adaptation, optimiser, range_decay
         self._key = jax.random.key(seed)
         self._step = jax.jit(self._one_step, donate_argnums=(2, 3))
 
-    def begin(self, seed: int = 0) -> tuple[Trained, Any]:
-        """The trained tree and the optimiser's state before the first step."""
-        trained = self.adaptation.begin(nnx.merge(*self._student), jax.random.key(seed))
+    def begin(self) -> tuple[Trained, Any]:
+        """The trained tree and the optimiser's state before the first step; ValueError as `Adaptation.begin`."""
+        trained = self._adaptation.begin(_fresh(*self._student), stream(self._key, _BEGIN))
         return trained, self._optimiser.init(trained)
 
     def step(self, trained: Trained, moments: Any, number: int, tokens: Array) -> tuple[Trained, Any, Progress]:
         """One update from tokens (parts, batch, time), whose parts are gone through one after the other.
 
         `number` counts steps from 0 and decides all draws. The first two arguments are used up. A step whose loss or
-        gradient is no number changes nothing, so that what led to it can be looked at.
+        gradient is no number changes nothing, so that what led to it is still there.
         """
         return self._step(self._student[1], self._teacher[1], trained, moments, jnp.asarray(number, jnp.int32), tokens)
 
     def tuned(self, trained: Trained) -> "Transformer":
         """The student with the trained numbers in it."""
         model = _fresh(*self._student)
-        self.adaptation.install(model, trained)
+        self._adaptation.install(model, trained)
         return model
 
-    def worst_layer(self, trained: Trained, number: int, tokens: Array) -> tuple[str, float]:
-        """Name and SNR [dB] of the layer furthest from exact in a step, the first that is no number if there is one.
-
-        tokens (batch, time) are those of the step. Compiles; for a run that has failed. Without light there is no such
-        layer: ("", infinity).
-        """
-        if self._engine is None:
-            return "", math.inf
-        model, _ = self.noisy(self._student[1], trained, stream(self._key, number), jnp.asarray(number), len(tokens))
-        records = measure(model, lambda called: called(tokens))
-        return min(
-            ((one.name, one.snr_db) for one in records), key=lambda one: -math.inf if math.isnan(one[1]) else one[1]
-        )
-
-    def noisy(self, state: nnx.State, trained: Trained, key: Array, number: Array, batch: int) -> tuple[Any, Array]:
-        """The student of one step, with its noise, machine and laser power; and that power."""
+    def _noisy(self, state: nnx.State, trained: Trained, key: Array, number: Array, batch: int) -> tuple[Any, Array]:
+        """The student of one part of a step, with its noise, machine and laser power; and that power."""
         model = _fresh(self._student[0], state)
         laser_power_w = self._points.power_w(key, number)
         if self._engine is not None:
@@ -125,13 +107,13 @@ class Training:
             if machine is not None:
                 refabricate(model, machine)
             reseed(model, jax.random.split(stream(key, _NOISE), batch))
-        self.adaptation.install(model, trained)
+        self._adaptation.install(model, trained)
         return model, laser_power_w
 
     def _one_step(
         self, state: nnx.State, teacher: nnx.State, trained: Trained, moments: Any, number: Array, tokens: Array
     ) -> tuple[Trained, Any, Progress]:
-        key = stream(self._key, number)
+        key = stream(self._key, _STEPS, number)
         gradient = jax.value_and_grad(self._loss, has_aux=True)
 
         def part(total: Any, inputs: tuple[Array, Array]) -> tuple[Any, None]:
@@ -142,6 +124,7 @@ class Training:
         parts = tokens.shape[0]
         inputs = (jnp.arange(parts), tokens)
         if parts == 1:
+            # A loop would hold a second tree of gradients.
             total = gradient(trained, state, teacher, stream(key, inputs[0][0]), number, tokens[0])
         else:
             shapes = jax.eval_shape(gradient, trained, state, teacher, key, number, tokens[0])
@@ -157,7 +140,7 @@ class Training:
     def _loss(
         self, trained: Trained, state: nnx.State, teacher: nnx.State, key: Array, number: Array, tokens: Array
     ) -> tuple[Array, tuple[Array, Array, Array]]:
-        model, laser_power_w = self.noisy(state, trained, key, number, tokens.shape[0])
+        model, laser_power_w = self._noisy(state, trained, key, number, tokens.shape[0])
         hidden = model.hidden(tokens)
         logits = model.logits(hidden)
         terms, share = self._distillation, self._distillation.share

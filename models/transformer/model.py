@@ -248,7 +248,10 @@ class Transformer(nnx.Module):
         return self.logits(self.hidden(tokens))
 
     def hidden(self, tokens: Array) -> Array:
-        """The last hidden state (batch, time, width) of tokens (batch, time), behind the final norm."""
+        """The last hidden state (batch, time, width) of tokens (batch, time), behind the final norm.
+
+        TypeError and ValueError as for a call.
+        """
         _check_tokens(tokens)
         positions = jnp.arange(tokens.shape[1])
         visible = visible_slots(positions, tokens.shape[1], self.config.window)

@@ -33,6 +33,11 @@ class Seam:
     layers: int | None
     names: tuple[str, ...]
 
+    @property
+    def stack_name(self) -> str:
+        """Its place in the model, as "layers/mlp/down": one name for all layers of a stack."""
+        return _join(self.path)
+
     def install(self, dot: "OpticalDot", einsum: Callable[["OpticalDot"], nnx.Module]) -> None:
         """Put an optical product into the layer, in place."""
         if isinstance(self.module, nnx.Einsum):

@@ -8,7 +8,7 @@ from flax import nnx
 
 from calibration.learned_ranges import begin, calibrated, install, pull
 from models.transformer.model import Transformer
-from photonics.layers import opticalize, reseed
+from photonics.layers import calibrate, opticalize, reseed
 from photonics.layers.opticalize import optical_seams
 from tests.calibration.light import TOKENS, engine, lit
 from tests.models.transformer.tiny_folder import TINY, tiny_model
@@ -94,16 +94,40 @@ def test_ranges_are_pulled_evenly(smooth):
     count = sum(one["activation"].size for one in learned.values())
     found = jax.grad(pull)(learned)
     assert all(np.allclose(one["activation"], 1.0 / count) and np.all(one["adc"] == 0.0) for one in found.values())
-    assert float(pull({})) == 0.0
 
 
-def test_static_ranges_leave_nothing_that_depends_on_other_tokens():
-    # A louder neighbour in the batch changes nothing of the first sequence, bit for bit: no scale looks at the batch.
-    model, _ = lit(STATIC)
+def test_static_ranges_leave_no_scale_that_looks_at_data():
+    # Scales are largest magnitudes: per token there is one in the product, with static ranges none.
+    w, x = (jax.random.normal(jax.random.key(seed), shape) for seed, shape in ((0, (32, 8)), (1, (5, 32))))
+    found = {}
+    for scale in ("token", "static"):
+        under = engine(f"encoding.activation_scale={scale}")
+        panel = under.load_panel(w, sample=x)
+        traced = jax.make_jaxpr(lambda x, under=under, panel=panel: under.matmul(jax.random.key(2), x, panel))(x)
+        found[scale] = str(traced).count("reduce_max")
+    assert found["static"] == 0 and found["token"] > 0
+
+
+@pytest.mark.parametrize("scale", ["token", "static"])
+def test_a_sequence_does_not_feel_its_batch_mates(scale):
+    model, _ = lit(f"encoding.activation_scale={scale}")
     run = nnx.jit(lambda called, tokens: called(tokens), graph_updates=False)
-    other = jnp.concatenate([TOKENS[:1], jnp.flip(TOKENS[1:], axis=1)])
     found = []
-    for tokens in (TOKENS, other):
+    for tokens in (TOKENS, jnp.concatenate([TOKENS[:1], jnp.flip(TOKENS[1:], axis=1)])):
         reseed(model, jax.random.split(jax.random.key(1), 2))
         found.append(np.asarray(run(model, tokens)))
     assert np.array_equal(found[0][0], found[1][0]) and not np.array_equal(found[0][1], found[1][1])
+
+
+def test_what_has_no_such_ranges_is_refused():
+    model, fast = tiny_model(TINY), engine("panel.reload_time_s=1e-12")
+    opticalize(model, fast, dynamic=[("scores", fast)], rngs=nnx.Rngs(noise=0))
+    calibrate(model, lambda called: called(TOKENS))
+    with pytest.raises(ValueError, match="multiplies data with data"):
+        begin(optical_seams(model))
+    model = tiny_model(TINY)
+    rules = [("layers/0/", engine()), (".*", engine("source.count=16"))]
+    opticalize(model, engine(), rules=rules, rngs=nnx.Rngs(noise=0))
+    calibrate(model, lambda called: called(TOKENS))
+    with pytest.raises(ValueError, match="engines of several sizes"):
+        begin(optical_seams(model))
