@@ -97,6 +97,14 @@ class Training:
         self._adaptation.install(model, trained)
         return model
 
+    def noisy(self, trained: Trained, number: int, batch: int) -> "Transformer":
+        """The student of the first part of a step, with the noise, the machine and the laser power that it had there.
+
+        Its weights are not on panels yet (`photonics.layers.load_panels`). For whoever has to say what went wrong.
+        """
+        key = stream(stream(self._key, _STEPS, number), 0)
+        return self._noisy(self._student[1], trained, key, jnp.asarray(number, jnp.int32), batch)[0]
+
     def _noisy(self, state: nnx.State, trained: Trained, key: Array, number: Array, batch: int) -> tuple[Any, Array]:
         """The student of one part of a step, with its noise, machine and laser power; and that power."""
         model = _fresh(self._student[0], state)

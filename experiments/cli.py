@@ -21,7 +21,8 @@ import tyro
 from experiments.accuracy_config import AccuracyConfig
 from experiments.bench_config import BenchConfig
 from experiments.engines_config import EnginesConfig
-from experiments.errors import RequestError, Stopped
+from experiments.errors import RequestError, RunFailed, Stopped
+from experiments.finetune_config import FinetuneConfig
 from experiments.generate_config import GenerateConfig
 from experiments.plot_config import PlotConfig
 from experiments.scaling_config import ScalingConfig
@@ -35,6 +36,7 @@ _Config = (
     | EnginesConfig
     | GenerateConfig
     | ScalingConfig
+    | FinetuneConfig
     | BenchConfig
     | SweepConfig
     | PlotConfig
@@ -45,6 +47,7 @@ _CONFIGS: dict[str, type[_Config]] = {
     "engines": EnginesConfig,
     "generate": GenerateConfig,
     "scaling": ScalingConfig,
+    "finetune": FinetuneConfig,
     "bench": BenchConfig,
     "sweep": SweepConfig,
     "plot": PlotConfig,
@@ -58,6 +61,7 @@ _SEVERAL = {
     "engines": {"--set"},
     "generate": {"--set", "--digital"},
     "scaling": {"--set"},
+    "finetune": {"--set", "--digital", "--targets"},
     "bench": {"--set", "--shapes"},
     "sweep": {"--set"},
     "plot": set(),
@@ -73,6 +77,7 @@ _Command = (
     | Annotated[EnginesConfig, tyro.conf.subcommand(name="engines")]
     | Annotated[GenerateConfig, tyro.conf.subcommand(name="generate")]
     | Annotated[ScalingConfig, tyro.conf.subcommand(name="scaling")]
+    | Annotated[FinetuneConfig, tyro.conf.subcommand(name="finetune")]
     | Annotated[BenchConfig, tyro.conf.subcommand(name="bench")]
     | Annotated[SweepConfig, tyro.conf.subcommand(name="sweep")]
     | Annotated[PlotConfig, tyro.conf.subcommand(name="plot")]
@@ -100,6 +105,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except (Stopped, KeyboardInterrupt) as stop:
         print(f"exalight: {one_line(str(stop)) or 'stopped'}", file=sys.stderr)
+        return stop.status if isinstance(stop, Stopped) else 1
+    except RunFailed as failure:
+        print(f"exalight: {one_line(str(failure))}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # The reader of our output went away (exalight engines | head); keep Python from complaining at exit.
@@ -135,6 +143,8 @@ def _run(config: _Config, argv: list[str]) -> int:
         print(_generate(config, argv))
     elif isinstance(config, ScalingConfig):
         print(_scaling(config, argv))
+    elif isinstance(config, FinetuneConfig):
+        print(_finetune(config, argv))
     elif isinstance(config, BenchConfig):
         print(_bench(config, argv))
     else:
@@ -169,6 +179,15 @@ def _scaling(config: ScalingConfig, argv: list[str]) -> Path:
     from experiments.scaling import run_scaling
 
     return run_scaling(request, argv)
+
+
+def _finetune(config: FinetuneConfig, argv: list[str]) -> Path:
+    from experiments.finetune_request import check_request
+
+    request = check_request(config)
+    from experiments.finetune import run_finetune
+
+    return run_finetune(request, argv)
 
 
 def _bench(config: BenchConfig, argv: list[str]) -> Path:

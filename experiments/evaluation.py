@@ -247,7 +247,7 @@ class OpticalModel:
         """Go on with another fabricated engine, number 0 the first; ranges stay. Panels have to be loaded after it."""
         self._model = _fresh(*self._ranged)
         if instance:
-            refabricate(self._model, stream(jax.random.key(0), _FABRICATION, instance))
+            refabricate(self._model, machine_key(instance))
 
     def use(self, engine: "Engine", *, panels_changed: bool) -> None:
         """Continue with other values of the same structure; encode the weights anew where those reach the panels."""
@@ -293,7 +293,7 @@ class OpticalModel:
     def _reseed(self, windows: Sequence[int], size: int, seeds: Sequence[int], *, spread: bool = True) -> None:
         # One key per window, whatever batch it is in; the same at every power and setting.
         indices = jnp.asarray([*windows, *[windows[0]] * (size - len(windows))])
-        keys = jnp.concatenate([_window_keys(seed, indices) for seed in seeds])
+        keys = jnp.concatenate([window_keys(seed, indices) for seed in seeds])
         reseed(self._model, self._devices.spread(keys) if spread else keys)
 
 
@@ -302,5 +302,11 @@ def _fresh(graph: nnx.GraphDef, state: nnx.State) -> nnx.Module:
     return nnx.merge(graph, jax.tree.map(lambda leaf: leaf, state))
 
 
-def _window_keys(seed: int, windows: Array) -> Array:
+def machine_key(instance: int) -> Array:
+    """Key from which the fabricated engine of a number above 0 is drawn."""
+    return stream(jax.random.key(0), _FABRICATION, instance)
+
+
+def window_keys(seed: int, windows: Array) -> Array:
+    """Noise keys of windows by their numbers, the same whatever batch a window is in."""
     return jax.vmap(functools.partial(jax.random.fold_in, jax.random.key(seed)))(windows)
