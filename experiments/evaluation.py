@@ -160,8 +160,8 @@ class DigitalModel:
         return cls(graph, state if devices is None else devices.on_all(state))
 
     def copy(self) -> nnx.Module:
-        """A new module around the same arrays."""
-        return nnx.merge(self.graph, self.state)
+        """A new module around the same arrays; what is set in it is not set here."""
+        return _fresh(self.graph, self.state)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -178,7 +178,7 @@ class _Run:
                 points=OperatingPoints(
                     float(self.engine.operating_point.laser_power_w),
                     start=config.power_start,
-                    ramp_steps=config.steps // 2 if config.power_start != 1.0 else 0,
+                    ramp_steps=config.ramp_steps,
                     spread=config.power_spread,
                     machines=config.machines,
                 ),

@@ -177,6 +177,11 @@ class FinetuneConfig:
         return 2e-5 if self.method == "full" else 1e-3
 
     @property
+    def ramp_steps(self) -> int:
+        """Updates until the laser power is that of the training."""
+        return 0 if self.power_start == 1.0 else self.steps // 2
+
+    @property
     def tokens_per_step(self) -> int:
         """Tokens of one update."""
         return self.context * self.batch * self.accumulate

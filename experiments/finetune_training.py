@@ -56,9 +56,9 @@ class Course:
         best = self.best if math.isfinite(self.best) else None
         return {"step": self.done, "seconds": self.seconds, "curve": self.curve, "best_loss_nats": best}
 
-    def smoothed(self, rows: list[dict[str, float]] | None = None) -> float:
+    def smoothed(self) -> float:
         """Mean loss of the last steps [nats]."""
-        return float(np.mean([row["loss_nats"] for row in (rows or self.curve)[-_SMOOTHED:]]))
+        return float(np.mean([row["loss_nats"] for row in self.curve[-_SMOOTHED:]]))
 
 
 class Steps:
@@ -122,9 +122,11 @@ class Steps:
         progress.step(self._told(course))
 
     def _diverges(self, course: Course) -> bool:
-        if course.done < 2 * _SMOOTHED:
+        # A curriculum begins with more light, and its loss may rise until that is over.
+        settled = self._config.ramp_steps
+        if course.done < settled + _SMOOTHED:
             return False
-        first = course.smoothed(course.curve[:_SMOOTHED])
+        first = course.curve[settled]["loss_nats"]
         return course.smoothed() > _DIVERGED_TIMES * first + _DIVERGED_NATS
 
     def _failure(self, course: Course, number: int, tokens: jax.Array, words: str) -> str:
