@@ -139,7 +139,9 @@ def test_killed_without_warning_it_loses_at_most_what_came_after_the_checkpoint(
     argv = arguments(tiny_model_folder, tmp_path / "run", "--checkpoint-minutes", "0.000001")
     environment = os.environ | {"JAX_DEBUG_NANS": "1"}  # as in the run that this one is compared with
     process = subprocess.Popen(
-        [sys.executable, "-m", "experiments.cli", *argv], env=environment, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", "from experiments.cli import main; raise SystemExit(main())", *argv],
+        env=environment,
+        stderr=subprocess.DEVNULL,
     )
     try:
         until = time.monotonic() + 240
