@@ -1,6 +1,6 @@
 """Write the tables of docs/finetune.md, and run the studies that they come from.
 
-    python docs/make_finetune.py                              prints the page's tables anew from docs/data/finetune-*.json
+    python docs/make_finetune.py                              prints the page's tables anew
     python docs/make_finetune.py characters --work DIR        trains a small character model and every arm on it
     python docs/make_finetune.py smollm2 --work DIR           the same arms on SmolLM2-135M, 10 minutes each
 
@@ -28,7 +28,12 @@ HERE = Path(__file__).parent
 PAGE, DATA = HERE / "finetune.md", HERE / "data"
 
 SHAPE = TransformerConfig(
-    *(4, 128, 4, 4, 32, 384),  # layers, width, heads, heads of keys and values, head width, hidden width
+    layers=4,
+    width=128,
+    heads=4,
+    key_value_heads=4,
+    head_width=32,
+    hidden_width=384,
     vocabulary=256,
     context=256,
     rope_theta=1e4,
@@ -172,14 +177,12 @@ def table(study: dict[str, Any]) -> str:
     lines = [f"| arm | {' | '.join(heads)} | digital loss | recovered | light saved | seconds |"]
     lines.append("|---|" + "---:|" * (len(heads) + 4))
     first = study["rows"][0]
-    untuned = [f"{one['kl_nats_before']:.3f}" for one in first["powers"]] + [
-        f"{first['powers'][0]['loss_nats_before']:.3f}"
-    ]
+    untuned = [f"{one['kl_nats_before']:.3f}" for one in first["powers"]]
+    untuned.append(f"{first['powers'][0]['loss_nats_before']:.3f}")
     lines.append(f"| before any training | {' | '.join(untuned)} | {first['digital_loss_before_nats']:.3f} | | | |")
     for row in study["rows"]:
-        cells = [f"{one['kl_nats_after']:.3f}" for one in row["powers"]] + [
-            f"{row['powers'][0]['loss_nats_after']:.3f}"
-        ]
+        cells = [f"{one['kl_nats_after']:.3f}" for one in row["powers"]]
+        cells.append(f"{row['powers'][0]['loss_nats_after']:.3f}")
         bound = "at least " if row["light_saving_at_least"] else ""
         saved = "none" if row["light_saving"] is None else f"{bound}{row['light_saving']:.2f} x"
         share = f"{100 * row['recovery']:.0f} +- {100 * row['recovery_standard_error']:.0f} %"
@@ -188,8 +191,8 @@ def table(study: dict[str, Any]) -> str:
     facts = ", ".join(f"{name} {version}" for name, version in study["packages"].items())
     lines.append("")
     lines.append(
-        f"Means over {first['runs']} runs (noise seeds on fabricated engines), {first['steps']} steps; {study['date']}, "
-        f"Python {study['python']}, {facts}, {study['cores']} cores. The shares compare with the untuned model of the "
+        f"Means over {first['runs']} runs (noise seeds on fabricated engines), {first['steps']} steps; "
+        f"{study['date']}, Python {study['python']}, {facts}, {study['cores']} cores. The shares compare with the untuned model of the "
         "same row; without rotation that is a model without rotation."
     )
     return "\n".join(lines)
