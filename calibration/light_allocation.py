@@ -154,6 +154,11 @@ def powers_w(theta: PerLayer, costs: LightCosts, energy_per_token_j: float) -> P
     return {path: piece.reshape(one.shape) for (path, one), piece in pieces}
 
 
+def scaled(powers: PerLayer, factor: float | Array) -> PerLayer:
+    """All laser powers times a factor, as for another operating point of the whole machine."""
+    return {path: factor * power for path, power in powers.items()}
+
+
 def install(model: nnx.Module, powers: PerLayer) -> None:
     """Give every optical layer its laser power [W], in place and without compiling again; inside jit as well.
 

@@ -17,9 +17,11 @@ import optax
 from flax import nnx
 from jax import Array
 
+from calibration import light_allocation
 from calibration.adaptation import Adaptation, Trained
 from calibration.distillation import Distillation, cross_entropy_nats, divergence_nats, hidden_distance
 from calibration.learned_ranges import pull
+from calibration.light_allocation import LightCosts
 from calibration.operating_points import OperatingPoints
 from photonics.draws import stream
 from photonics.engine import Engine
@@ -65,22 +67,26 @@ class Training:
         points: OperatingPoints,
         optimiser: optax.GradientTransformation,
         range_decay: float = 0.0,
+        light: LightCosts | None = None,
         seed: int = 0,
     ) -> None:
         """`student` is calibrated and has light under it; `teacher` is the digital model, which may share its arrays.
 
         `engine` is the one under the student, whose laser power the operating points replace; None trains the student
-        as it is. `range_decay` pulls activation ranges down, in nats of loss per nat of range.
+        as it is. `range_decay` pulls activation ranges down, in nats of loss per nat of range. With the costs of
+        `light` the laser power of every layer is learned too, at the energy per token of one power for all.
         """
         self._student, self._teacher = nnx.split(student), nnx.split(teacher)
         self._engine, self._points, self._distillation = engine, points, distillation
         self._adaptation, self._optimiser, self._range_decay = adaptation, optimiser, range_decay
-        self._key = jax.random.key(seed)
+        self._light, self._key = light, jax.random.key(seed)
         self._step = jax.jit(self._one_step, donate_argnums=(2, 3))
 
     def begin(self) -> tuple[Trained, Any]:
         """The trained tree and the optimiser's state before the first step; ValueError as `Adaptation.begin`."""
         trained = self._adaptation.begin(_fresh(*self._student), stream(self._key, _BEGIN))
+        if self._light is not None:
+            trained["light"] = light_allocation.uniform(self._light)
         return trained, self._optimiser.init(trained)
 
     def step(self, trained: Trained, moments: Any, number: int, tokens: Array) -> tuple[Trained, Any, Progress]:
@@ -97,6 +103,13 @@ class Training:
         self._adaptation.install(model, trained)
         return model
 
+    def layer_powers_w(self, trained: Trained) -> light_allocation.PerLayer | None:
+        """Laser power of every layer [W] that spends what one power for all would; None where none was learned."""
+        if self._light is None:
+            return None
+        budget_j = self._light.energy_j(dict.fromkeys(self._light.names, self._points.laser_power_w))
+        return light_allocation.powers_w(trained["light"], self._light, budget_j)
+
     def noisy(self, trained: Trained, number: int, batch: int) -> "Transformer":
         """The student of the first part of a step, with the noise, the machine and the laser power that it had there.
 
@@ -111,6 +124,11 @@ class Training:
         laser_power_w = self._points.power_w(key, number)
         if self._engine is not None:
             set_engine(model, self._engine.at(laser_power_w=laser_power_w))
+            powers_w = self.layer_powers_w(trained)
+            if powers_w is not None:
+                light_allocation.install(
+                    model, light_allocation.scaled(powers_w, laser_power_w / self._points.laser_power_w)
+                )
             machine = self._points.machine_key(key)
             if machine is not None:
                 refabricate(model, machine)

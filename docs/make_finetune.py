@@ -17,11 +17,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from flax import nnx
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from models.transformer.config import TransformerConfig
-from models.transformer.model import Transformer
+from models.transformer.model import untrained
 from models.transformer.save_huggingface import save_huggingface
 
 HERE = Path(__file__).parent
@@ -117,7 +116,7 @@ def _characters(work: Path) -> str:
         tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         tokenizer.decoder = decoders.ByteLevel()
-        save_huggingface(start, Transformer(SHAPE, rngs=nnx.Rngs(0)), tokenizer)
+        save_huggingface(start, untrained(SHAPE), tokenizer)
     options = [*_SMALL_ENGINE, *_CHARACTERS, *_CLEAN, "--method", "full", "--learning-rate", "3e-3", "--equalise", "0"]
     options += ["--steps", "3000", "--warmup", "100", "--seeds", "1", "--judged-machines", "1"]
     _run(work / "digital", str(start), options)
@@ -192,8 +191,8 @@ def table(study: dict[str, Any]) -> str:
     lines.append("")
     lines.append(
         f"Means over {first['runs']} runs (noise seeds on fabricated engines), {first['steps']} steps; "
-        f"{study['date']}, Python {study['python']}, {facts}, {study['cores']} cores. The shares compare with the untuned model of the "
-        "same row; without rotation that is a model without rotation."
+        f"{study['date']}, Python {study['python']}, {facts}, {study['cores']} cores. Shares compare with the untuned "
+        "model of the same row; without rotation that is a model without rotation."
     )
     return "\n".join(lines)
 

@@ -1,6 +1,7 @@
 """The run of `exalight finetune`: judge, equalise, train, judge again, save; goes on from wherever it was stopped."""
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from flax import nnx
 from calibration.adaptation import Adaptation, Trained
 from calibration.distillation import Distillation
 from calibration.equalise import equalise, largest_inputs
+from calibration.light_allocation import LightCosts, light_costs, report
 from calibration.operating_points import OperatingPoints
 from calibration.optimiser import Optimiser
 from calibration.saved_ranges import ranges_text
@@ -71,6 +73,7 @@ class _Run:
         self.request, self.config, self.wish = request, request.config, wish
         self.engine = build_engine(request.engine_file)
         self.products = Products(self.config.digital)
+        self._costs: LightCosts | None = None
 
     def run(self, argv: Sequence[str]) -> Path:
         request, config = self.request, self.config
@@ -93,12 +96,18 @@ class _Run:
             merged = self._merged(base, course.trained)
             after: dict[str, Any] = {"digital": judge.digital(merged)}
             name = f"after-{course.done}"
-            after["optical"] = judge.optical(name, tuned, progress, self.wish)
+            light = training.layer_powers_w(course.trained)
+            after["optical"] = judge.optical(name, tuned, progress, self.wish, light)
             progress.note("saving the model")
             kept: Any = merged if config.adapter == "merged" else base.copy()
-            self._save(kept, tuned, course.trained)
+            layers = (
+                []
+                if light is None or self._costs is None
+                else [dataclasses.asdict(row) for row in report(self._costs, light)]
+            )
+            self._save(kept, tuned, course.trained, layers)
             work = task.work(digital.copy())
-            return write_output(request, self.engine, work, task.tokens, before, after, course, data, progress)
+            return write_output(request, self.engine, work, task.tokens, before, after, course, data, layers, progress)
 
     def _check_savable(self) -> None:
         try:
@@ -171,6 +180,8 @@ class _Run:
         student.rematerialise = True
         teacher: Any = digital.copy()
         try:
+            if config.allocate_light:
+                self._costs = light_costs(student, self.engine, task.work(digital.copy()), task.tokens)
             training = Training(
                 *(student, teacher, self.engine if light else None),
                 adaptation=self._adaptation(),
@@ -184,6 +195,7 @@ class _Run:
                 ),
                 optimiser=self._optimiser().transformation(),
                 range_decay=config.range_decay,
+                light=self._costs,
                 seed=config.seed,
             )
             # What does not fit together is refused before anything is compiled.
@@ -234,7 +246,7 @@ class _Run:
     def _merged(self, base: DigitalModel, trained: Trained) -> "Transformer":
         """The tuned weights with exact products."""
         model: Any = base.copy()
-        weights = {name: value for name, value in trained.items() if name != "ranges"}
+        weights = {name: value for name, value in trained.items() if name not in ("ranges", "light")}
         if weights:
             self._adaptation().install(model, weights)
         return model
@@ -246,12 +258,14 @@ class _Run:
         merged = DigitalModel.of(self._merged(base, course.trained))
         return optical_copy(merged, self.engine, self.products, task.calibration, self.config.seed)
 
-    def _save(self, model: "Transformer", tuned: nnx.Module, trained: Trained) -> None:
+    def _save(self, model: "Transformer", tuned: nnx.Module, trained: Trained, layers: list[dict]) -> None:
         request = self.request
         metadata = {"exalight.engine": json.dumps(dict(request.engine_file.values), allow_nan=False)}
         # Ranges of other families of engines are not given from outside.
         with contextlib.suppress(ValueError):
             metadata["exalight.ranges"] = ranges_text(tuned)
+        if layers:
+            metadata["exalight.laser_power_w"] = json.dumps({row["name"]: row["laser_power_w"] for row in layers})
         checkpoint = request.checkpoint
         save_huggingface(request.folder.path / MODEL, model, checkpoint.tokenizer, source=checkpoint, metadata=metadata)
         if self.config.adapter == "apart":

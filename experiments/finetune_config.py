@@ -73,6 +73,9 @@ class FinetuneConfig:
     learn_gains: bool = False
     """Learn a gain for every output along."""
 
+    allocate_light: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Learn how much of the light each layer gets, at the energy per token of one power for all."""
+
     clipping: Literal["none", "percentile", "learned"] = "none"
     """Cut the largest weights of every column: at a percentile of the start, or learned from there."""
 
@@ -219,7 +222,11 @@ def check_options(config: FinetuneConfig) -> None:
 
 def _check_together(config: FinetuneConfig) -> None:
     """Refuse options that have no effect, or no meaning, with each other."""
-    if config.method == "ranges" and not (config.learn_ranges or config.learn_gains or config.clipping == "learned"):
+    if (
+        config.method == "ranges"
+        and not (config.learn_ranges or config.learn_gains or config.clipping == "learned")
+        and not config.allocate_light
+    ):
         raise RequestError("--method ranges with --no-learn-ranges has nothing to train; add --learn-gains")
     if config.method == "ranges" and config.noise == "off" and not config.learn_gains:
         raise RequestError("--method ranges with --noise off has nothing to train; add --learn-gains")
@@ -227,8 +234,10 @@ def _check_together(config: FinetuneConfig) -> None:
         raise RequestError(f"--adapter apart needs --method lora; {config.method} has no thin matrices")
     if config.adapter == "apart" and (config.learn_gains or config.clipping != "none"):
         raise RequestError("--adapter apart cannot hold gains or clipped weights; leave them out, or merge")
-    if config.noise == "off" and (config.power_start != 1.0 or config.power_spread):
-        raise RequestError("--power-start and --power-spread need noise; leave them out with --noise off")
+    if config.noise == "off" and (config.power_start != 1.0 or config.power_spread or config.allocate_light):
+        raise RequestError(
+            "--power-start, --power-spread and --allocate-light need noise; leave them out with --noise off"
+        )
     if config.noise == "off" and config.teacher == 1.0 and not config.hidden and config.steps:
         raise RequestError(
             "--noise off with --teacher 1 has nothing to learn: the student says what the teacher says; "

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from calibration.light_allocation import PerLayer, install, scaled
 from experiments.accuracy_results import losses
 from experiments.errors import Stopped
 from experiments.evaluation import DigitalModel, joined, machine_key, window_keys
@@ -67,10 +68,18 @@ class Judge:
         parts = [self._scores(graph, state, index) for index in range(len(self.task.batches))]
         return _row(joined(parts))
 
-    def optical(self, name: str, model: nnx.Module, progress: "Progress", finishing: "Finishing") -> list[dict]:
+    def optical(
+        self,
+        name: str,
+        model: nnx.Module,
+        progress: "Progress",
+        finishing: "Finishing",
+        light: PerLayer | None = None,
+    ) -> list[dict[str, Any]]:
         """One row per laser power of an optical model that has its ranges: means and spreads, and all runs.
 
-        The model is changed. Finished points are read from the store; Stopped where a signal asks for it.
+        `light` are laser powers of the layers at the laser power of the training; at others they are in proportion.
+        Finished points are read from the store; Stopped where a signal asks for it.
         """
         runs: dict[float, list[dict[str, Any]]] = {power_w: [] for power_w in self.powers_w}
         bare = nnx.split(model)
@@ -89,6 +98,8 @@ class Judge:
                         load_panels(current)
                         loaded = True
                     set_engine(current, self.engine.at(laser_power_w=power_w))
+                    if light is not None:
+                        install(current, scaled(light, power_w / self.powers_w[0]))
                     held = self._noisy(current, seed)
                     self.store.save(label, held)
                 row = {"machine": machine, "seed": seed, **_row(held)}

@@ -31,6 +31,7 @@ def write_output(
     after: Mapping[str, Any],
     course: "Course",
     data: "FinetuneData",
+    layers: Sequence[Mapping[str, Any]],
     progress: "Progress",
 ) -> Path:
     """Write tables, figures and last `result.json`, whose path is returned; print the summary."""
@@ -46,6 +47,7 @@ def write_output(
         "recovery": _recovery(before, after),
         "energy_saving": _saving(engine, work, tokens, before, after, config.digital),
         "curve": course.curve,
+        "layers": layers,
         "seconds": course.seconds,
         "tokens": course.done * config.tokens_per_step,
     }
@@ -53,6 +55,8 @@ def write_output(
     write_table(folder, "points", [row for arm in ("before", "after") for row in _rows(arm, result[arm]["optical"])])
     if course.curve:
         write_table(folder, "curve", course.curve)
+    if layers:
+        write_table(folder, "layers", layers)
     if config.plot:
         progress.note("drawing")
         from experiments.finetune_plot import draw

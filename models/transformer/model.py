@@ -335,3 +335,8 @@ def _check_fit(tokens: Array, cache: KeyValueCache, config: TransformerConfig) -
         )
     if tokens.shape[1] > cache.capacity:
         raise ValueError(f"{tokens.shape[1]} tokens per row do not fit a cache of {cache.capacity}")
+
+
+def untrained(config: TransformerConfig, seed: int = 0) -> Transformer:
+    """A model with random weights, as flax initialises its layers: where a training from nothing starts."""
+    return Transformer(config, rngs=nnx.Rngs(seed))

@@ -201,6 +201,20 @@ def test_without_light_and_with_its_own_words(tiny_model_folder, tmp_path):
     assert all(row["divergence_nats"] == 0.0 for row in result["curve"])
 
 
+def test_allocated_light_spends_what_one_power_for_all_would(tiny_model_folder, tmp_path):
+    more = ("--method", "ranges", "--allocate-light", "--range-learning-rate", "0.1", "--power-spread", "0.3")
+    status, _, notes = exalight(*arguments(tiny_model_folder, tmp_path / "run", *more))
+    assert status == 0, notes
+    rows = result_of(tmp_path / "run")["layers"]
+    powers_w = np.array([row["laser_power_w"] for row in rows])
+    assert len(rows) == 15 and np.ptp(powers_w) > 0.05 * 0.003
+    # What a watt costs in a layer does not depend on how many it gets.
+    each = np.array([row["light_energy_per_token_j"] for row in rows]) / powers_w
+    assert np.sum(each * powers_w) == pytest.approx(np.sum(each * 0.003), rel=1e-5)
+    stated = json.loads(saved_metadata(tmp_path / "run" / "model")["exalight.laser_power_w"])
+    assert stated == {row["name"]: row["laser_power_w"] for row in rows}
+
+
 def test_no_steps_judge_equalisation_alone(tiny_model_folder, tmp_path):
     argv = arguments(tiny_model_folder, tmp_path / "run", "--method", "ranges")
     argv[argv.index("--steps") + 1] = "0"
