@@ -17,7 +17,7 @@ import optax
 from flax import nnx
 from jax import Array
 
-from calibration import light_allocation
+from calibration import differential_noise, light_allocation
 from calibration.adaptation import Adaptation, Trained
 from calibration.distillation import Distillation, cross_entropy_nats, divergence_nats, hidden_distance
 from calibration.learned_ranges import pull
@@ -73,8 +73,9 @@ class Training:
         """`student` is calibrated and has light under it; `teacher` is the digital model, which may share its arrays.
 
         `engine` is the one under the student, whose laser power the operating points replace; None trains the student
-        as it is. `range_decay` pulls activation ranges down, in nats of loss per nat of range. With the costs of
-        `light` the laser power of every layer is learned too, at the energy per token of one power for all.
+        as it is, with the noise of histograms where it has some. `range_decay` pulls activation ranges down, in nats of
+        loss per nat of range. With the costs of `light` the laser power of every layer is learned too, at the energy
+        per token of one power for all.
         """
         self._student, self._teacher = nnx.split(student), nnx.split(teacher)
         self._engine, self._points, self._distillation = engine, points, distillation
@@ -133,6 +134,8 @@ class Training:
             if machine is not None:
                 refabricate(model, machine)
             reseed(model, jax.random.split(stream(key, _NOISE), batch))
+        else:
+            differential_noise.reseed(model, stream(key, _NOISE))
         self._adaptation.install(model, trained)
         return model, laser_power_w
 

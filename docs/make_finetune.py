@@ -58,6 +58,7 @@ _CLEAN = ("--noise", "off", "--teacher", "0")
 _OFF: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "all on": ((), ()),
     "no noise: clean training on the text": (("--power-spread",), _CLEAN),
+    "noise from histograms": (("--power-spread",), ("--noise", "measured")),
     "no equalisation": ((), ("--equalise", "0")),
     "no rotation": ((), ("--rotate", "off")),
     "no distillation: the text alone": ((), ("--teacher", "0")),

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from flax import nnx
 
+from calibration import differential_noise
 from calibration.adaptation import Adaptation, Trained
 from calibration.distillation import Distillation
 from calibration.equalise import equalise, largest_inputs
@@ -173,9 +174,13 @@ class _Run:
 
     def _training(self, base: DigitalModel, digital: DigitalModel, task: LanguageModelling) -> Training:
         config, light = self.config, self.config.noise == "on"
-        student: Any = (
-            optical_copy(base, self.engine, self.products, task.calibration, config.seed) if light else base.copy()
-        )
+        student: Any = base.copy()
+        if config.noise != "off":
+            student = optical_copy(base, self.engine, self.products, task.calibration, config.seed)
+        if config.noise == "measured":
+            histograms = differential_noise.measure(student, lambda model: model(*task.calibration))
+            student = base.copy()
+            differential_noise.install(student, histograms)
         # The activations of a whole step of a real model take several times its weights.
         student.rematerialise = True
         teacher: Any = digital.copy()

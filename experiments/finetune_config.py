@@ -82,8 +82,8 @@ class FinetuneConfig:
     clip_percentile: Annotated[float, tyro.conf.arg(metavar="Q")] = 99.9
     """Percentile of |w| per column at which weights are cut, or start to be."""
 
-    noise: Literal["on", "off"] = "on"
-    """Train through light; off trains the digital model in the same way, as a control."""
+    noise: Literal["on", "measured", "off"] = "on"
+    """Train through light; with noise drawn from histograms that are measured once, which is cheap; or without."""
 
     power_start: Annotated[float, tyro.conf.arg(metavar="FACTOR")] = 1.0
     """Curriculum: laser power of the first step over that of the training; comes down in the first half."""
@@ -228,15 +228,15 @@ def _check_together(config: FinetuneConfig) -> None:
         and not config.allocate_light
     ):
         raise RequestError("--method ranges with --no-learn-ranges has nothing to train; add --learn-gains")
-    if config.method == "ranges" and config.noise == "off" and not config.learn_gains:
-        raise RequestError("--method ranges with --noise off has nothing to train; add --learn-gains")
+    if config.method == "ranges" and config.noise != "on" and not config.learn_gains:
+        raise RequestError(f"--method ranges with --noise {config.noise} has nothing to train; add --learn-gains")
     if config.adapter == "apart" and config.method != "lora":
         raise RequestError(f"--adapter apart needs --method lora; {config.method} has no thin matrices")
     if config.adapter == "apart" and (config.learn_gains or config.clipping != "none"):
         raise RequestError("--adapter apart cannot hold gains or clipped weights; leave them out, or merge")
-    if config.noise == "off" and (config.power_start != 1.0 or config.power_spread or config.allocate_light):
+    if config.noise != "on" and (config.power_start != 1.0 or config.power_spread or config.allocate_light):
         raise RequestError(
-            "--power-start, --power-spread and --allocate-light need noise; leave them out with --noise off"
+            "--power-start, --power-spread and --allocate-light need --noise on, which trains through the engine"
         )
     if config.noise == "off" and config.teacher == 1.0 and not config.hidden and config.steps:
         raise RequestError(

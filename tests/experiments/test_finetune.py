@@ -201,6 +201,17 @@ def test_without_light_and_with_its_own_words(tiny_model_folder, tmp_path):
     assert all(row["divergence_nats"] == 0.0 for row in result["curve"])
 
 
+def test_measured_noise_trains_without_the_engine(finished, tiny_model_folder, tmp_path):
+    status, _, notes = exalight(*arguments(tiny_model_folder, tmp_path / "run", "--noise", "measured"))
+    assert status == 0, notes
+    here, there = (result_of(out) for out in (finished[0], tmp_path / "run"))
+    assert here["before"] == there["before"]
+    # As far from the digital model as with light, within a factor that four steps of 32 tokens can tell.
+    told = [np.mean([row["divergence_nats"] for row in result["curve"]]) for result in (here, there)]
+    assert 0.5 < told[1] / told[0] < 2.0
+    assert not same_bits(finished[0], tmp_path / "run")
+
+
 def test_allocated_light_spends_what_one_power_for_all_would(tiny_model_folder, tmp_path):
     more = ("--method", "ranges", "--allocate-light", "--range-learning-rate", "0.1", "--power-spread", "0.3")
     status, _, notes = exalight(*arguments(tiny_model_folder, tmp_path / "run", *more))

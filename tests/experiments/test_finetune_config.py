@@ -34,8 +34,8 @@ def test_defaults_hold():
         ({"method": "full", "adapter": "apart"}, "--adapter apart needs --method lora"),
         ({"learn_gains": True, "adapter": "apart"}, "cannot hold gains"),
         ({"noise": "off"}, "has nothing to learn"),
-        ({"noise": "off", "teacher": 0.0, "power_spread": 0.5}, "need noise"),
-        ({"noise": "off", "teacher": 0.0, "allocate_light": True}, "need noise"),
+        ({"noise": "off", "teacher": 0.0, "power_spread": 0.5}, "need --noise on"),
+        ({"noise": "off", "teacher": 0.0, "allocate_light": True}, "need --noise on"),
     ],
 )
 def test_what_makes_no_sense_is_refused(change, expected):
