@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
@@ -39,6 +40,10 @@ def finishing() -> Iterator[Finishing]:
         del frame
         if wish.requested is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
+        if wish.requested is None:
+            print(
+                "finishing what is being computed, then saving; Ctrl-C again ends at once", file=sys.stderr, flush=True
+            )
         wish.requested = wish.requested or number
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -132,9 +132,11 @@ class Steps:
     def _failure(self, course: Course, number: int, tokens: jax.Array, words: str) -> str:
         model = self._training.noisy(course.trained, number, tokens.shape[1])
         layer = layer_words(worst_layer(model, tokens[0]))
+        steps = self._checkpoints.steps()
+        kept = f"the checkpoint of step {steps[-1]} is kept" if steps else "there was no checkpoint yet"
         return (
-            f"step {number}: {words}; {layer}. The last good checkpoint is kept in "
-            f"{self._checkpoints.folder}; try a lower --learning-rate, more --laser-power-w or --power-start above 1"
+            f"step {number}: {words}; {layer}; {kept}. Try a lower --learning-rate, more --laser-power-w or "
+            "--power-start above 1, and another --out"
         )
 
     def _told(self, course: Course) -> str:
