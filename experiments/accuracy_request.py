@@ -113,6 +113,22 @@ def checked_engine_file(name: str, overrides: tuple[str, ...]) -> "EngineFile":
         raise RequestError(str(error)) from error
 
 
+def engine_at(name: str, overrides: tuple[str, ...], rotate: str, laser_power_w: float | None) -> "EngineFile":
+    """An engine file with `--set`, `--rotate on|off` (where the engine knows it) and `--laser-power-w` applied.
+
+    RequestError as `checked_engine_file`, and where `--set` has the field that `--rotate` is for.
+    """
+    for override in overrides:
+        if override.partition("=")[0].strip() == "encoding.rotate":
+            raise RequestError(f"--set {override}: rotation has an option of its own, --rotate on|off")
+    changes = [*overrides]
+    if "encoding.rotate" in checked_engine_file(name, ()).values:
+        changes.append(f"encoding.rotate={'true' if rotate == 'on' else 'false'}")
+    if laser_power_w is not None:
+        changes.append(f"operating_point.laser_power_w={laser_power_w!r}")
+    return checked_engine_file(name, tuple(changes))
+
+
 def checked_model(source: str) -> "Checkpoint":
     """A stored model whose files are whole; RequestError where they are not."""
     from models.transformer.load import check_source

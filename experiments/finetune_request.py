@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.accuracy_request import checked_engine_file, checked_model, options
+from experiments.accuracy_request import checked_model, engine_at, options
 from experiments.errors import RequestError
 from experiments.finetune_config import FinetuneConfig, check_options
 from experiments.runs import CONFIG_FILE, RunFolder, short_hash
@@ -55,7 +55,7 @@ def run_options(config: FinetuneConfig) -> dict[str, Any]:
 def check_request(config: FinetuneConfig) -> FinetuneRequest:
     """Check options, engine, model and folder, cheapest first. RequestError says what is wrong and where."""
     check_options(config)
-    engine_file = _engine_file(config)
+    engine_file = engine_at(config.engine, config.set, config.rotate, config.laser_power_w)
     power_w = float(engine_file.values["operating_point.laser_power_w"])
     config = dataclasses.replace(config, laser_power_w=power_w)
     _check_ranges(config, engine_file)
@@ -77,19 +77,6 @@ def check_request(config: FinetuneConfig) -> FinetuneRequest:
     folder.check()
     _check_resume(config, path)
     return FinetuneRequest(config, engine_file, checkpoint, folder)
-
-
-def _engine_file(config: FinetuneConfig) -> "EngineFile":
-    for override in config.set:
-        field = override.partition("=")[0].strip()
-        if field == "encoding.rotate":
-            raise RequestError(f"--set {override}: rotation has an option of its own, --rotate on|off")
-    overrides = [*config.set]
-    if "encoding.rotate" in checked_engine_file(config.engine, ()).values:
-        overrides.append(f"encoding.rotate={'true' if config.rotate == 'on' else 'false'}")
-    if config.laser_power_w is not None:
-        overrides.append(f"operating_point.laser_power_w={config.laser_power_w!r}")
-    return checked_engine_file(config.engine, tuple(overrides))
 
 
 def _check_ranges(config: FinetuneConfig, engine_file: "EngineFile") -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.accuracy_config import CALIBRATION_TOKENS
-from experiments.accuracy_request import checked_engine_file, checked_model, options
+from experiments.accuracy_request import checked_model, engine_at, options
 from experiments.errors import RequestError
 from experiments.generate_config import GenerateConfig, check_options
 from experiments.runs import RunFolder, short_hash
@@ -49,15 +49,7 @@ class GenerateRequest:
 def check_request(config: GenerateConfig) -> GenerateRequest:
     """Check options, engine, model, prompts and folder, cheapest first. RequestError says what is wrong and where."""
     check_options(config)
-    for override in config.set:
-        if override.partition("=")[0].strip() == "encoding.rotate":
-            raise RequestError(f"--set {override}: rotation has an option of its own, --rotate on|off")
-    overrides = [*config.set]
-    if "encoding.rotate" in checked_engine_file(config.engine, ()).values:
-        overrides.append(f"encoding.rotate={'true' if config.rotate == 'on' else 'false'}")
-    if config.laser_power_w is not None:
-        overrides.append(f"operating_point.laser_power_w={config.laser_power_w!r}")
-    engine_file = checked_engine_file(config.engine, tuple(overrides))
+    engine_file = engine_at(config.engine, config.set, config.rotate, config.laser_power_w)
     power_w = float(engine_file.values["operating_point.laser_power_w"])
     config = dataclasses.replace(config, laser_power_w=power_w)
     checkpoint = checked_model(config.model)

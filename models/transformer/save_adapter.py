@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from models.transformer.checkpoint import Place, places
 from models.transformer.config import TransformerConfig
@@ -95,18 +96,18 @@ def load_adapter(folder: Path, config: TransformerConfig) -> tuple[dict[str, dic
     modules = {_module(place, layer): (place, layer) for place, layer in _adaptable(config)}
     factors: dict[Place, dict[int, dict[str, np.ndarray]]] = {}
     try:
-        with safe_open(folder / _WEIGHTS, framework="np") as file:
-            for key in file.keys():  # noqa: SIM118 (not a mapping)
-                factor = next((each for each, ending in _FACTORS.items() if key.endswith(ending)), None)
-                module = key.removeprefix(_PREFIX).removesuffix(_FACTORS.get(factor or "", ""))
-                if factor is None or module not in modules:
-                    raise ValueError(f"{folder / _WEIGHTS} holds {key!r}, which adapts nothing in this model")
-                place, layer = modules[module]
-                value = np.asarray(file.get_tensor(key), dtype=np.float32)
-                _check_shape(key, value.shape, place, config, fields.integer("r"))
-                factors.setdefault(place, {}).setdefault(layer, {})[factor] = np.ascontiguousarray(value.T)
+        stored = load_file(folder / _WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise ValueError(f"{folder / _WEIGHTS} cannot be read: {error}") from error
+    for key, tensor in stored.items():
+        factor = next((each for each, ending in _FACTORS.items() if key.endswith(ending)), None)
+        module = key.removeprefix(_PREFIX).removesuffix(_FACTORS.get(factor or "", ""))
+        if factor is None or module not in modules:
+            raise ValueError(f"{folder / _WEIGHTS} holds {key!r}, which adapts nothing in this model")
+        place, layer = modules[module]
+        value = np.asarray(tensor, dtype=np.float32)
+        _check_shape(key, value.shape, place, config, fields.integer("r"))
+        factors.setdefault(place, {}).setdefault(layer, {})[factor] = np.ascontiguousarray(value.T)
     return _named(factors, config, folder), fields.number("lora_alpha")
 
 
