@@ -15,6 +15,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from pydoc_data.topics import topics
 from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -99,9 +100,12 @@ def _less(options: list[str], names: tuple[str, ...]) -> list[str]:
 
 def study(name: str, work: Path) -> None:
     """Run every arm of a study and store its table."""
-    model = _characters(work) if name == "characters" else "smollm2-135m"
+    text = ("--data", str(_python_reference(work))) if name == "characters" else ()
+    model = _characters(work, text) if name == "characters" else "smollm2-135m"
     rows = []
     for arm, options in arms(name).items():
+        # One arm reads what the model itself writes.
+        options = [*(text if "--data" not in options else ()), *options]
         result = _run(work / arm.replace(" ", "-").replace(":", "").replace("'", ""), model, options)
         rows.append({"arm": arm, **_row(result)})
         print(json.dumps(rows[-1]), flush=True)
@@ -109,7 +113,15 @@ def study(name: str, work: Path) -> None:
         (DATA / f"finetune-{name}.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
 
 
-def _characters(work: Path) -> str:
+def _python_reference(work: Path) -> Path:
+    """The language reference that every Python has in it: half a million characters, so that a model can generalise."""
+    work.mkdir(parents=True, exist_ok=True)
+    path = work / "python-reference.txt"
+    path.write_text("\n\n".join(topics[name] for name in sorted(topics)), "utf-8")
+    return path
+
+
+def _characters(work: Path, text: tuple[str, ...]) -> str:
     """The digital character model: random weights, then trained on the text by the command itself."""
     start = work / "random"
     if not (start / "config.json").exists():
@@ -119,7 +131,7 @@ def _characters(work: Path) -> str:
         tokenizer.decoder = decoders.ByteLevel()
         save_huggingface(start, untrained(SHAPE), tokenizer)
     options = [*_SMALL_ENGINE, *_CHARACTERS, *_CLEAN, "--method", "full", "--learning-rate", "3e-3", "--equalise", "0"]
-    options += ["--steps", "3000", "--warmup", "100", "--seeds", "1", "--judged-machines", "1"]
+    options += ["--steps", "3000", "--warmup", "100", "--seeds", "1", "--judged-machines", "1", *text]
     _run(work / "digital", str(start), options)
     return str(work / "digital" / "model")
 
@@ -202,11 +214,11 @@ def page() -> str:
     """The page with its tables printed anew; words outside of the marks stay."""
     text = PAGE.read_text("utf-8")
     for name in _STUDIES:
-        begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         stored = DATA / f"finetune-{name}.json"
         if begin in text and stored.exists():
             head, rest = text.split(begin)
-            text = head + begin + table(json.loads(stored.read_text("utf-8"))) + end + rest.split(end)[1]
+            text = head + begin + table(json.loads(stored.read_text("utf-8"))) + "\n" + end + rest.split(end)[1]
     return text
 
 
