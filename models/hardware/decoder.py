@@ -209,24 +209,26 @@ def decoder(name: str) -> Decoder:
 
 def read_decoder(name: str, table: Mapping[str, Any]) -> Decoder:
     """A card from a table of the file; ValueError that names the key for one that is unknown, missing or no size."""
-    rest = dict(table)
-    for key in ("parameters", "active_parameters"):
-        if key in rest:
-            rest[f"published_{key}"] = rest.pop(key)
-    attention = rest.get("attention")
+    shape = table.get("shape")
+    if not isinstance(shape, dict) or not isinstance(shape.get("value"), dict):
+        raise ValueError(f"{name}.shape is {shape!r}; it should be a table with source, kind and value")
+    sizes, where = dict(shape["value"]), f"{name}.shape.value"
+    attention = sizes.get("attention")
     if not isinstance(attention, dict):
-        raise ValueError(f"{name}.attention is {attention!r}; it should be a table")
+        raise ValueError(f"{where}.attention is {attention!r}; it should be a table")
     kind = LatentAttention if "key_value_rank" in attention else GroupedQueryAttention
-    rest["attention"] = _filled(kind, f"{name}.attention", attention)
-    if "experts" in rest:
-        rest["experts"] = _filled(Experts, f"{name}.experts", rest["experts"])
-    card = _filled(Decoder, name, {"name": name, **rest})
+    sizes["attention"] = _filled(kind, f"{where}.attention", attention)
+    if "experts" in sizes:
+        sizes["experts"] = _filled(Experts, f"{where}.experts", sizes["experts"])
+    stated = {f"published_{key}": table[key]["value"] for key in ("parameters", "active_parameters") if key in table}
+    words = {"name": name, "title": table.get("title"), "source": shape.get("source"), "kind": shape.get("kind")}
+    card = _filled(Decoder, where, {**words, **stated, **sizes})
     if card.kind not in KINDS:
-        raise ValueError(f"{name}.kind is {card.kind!r}; it should be one of {', '.join(KINDS)}")
-    if not card.source.strip():
-        raise ValueError(f"{name}.source is empty; it should say where the sizes stand")
+        raise ValueError(f"{name}.shape.kind is {card.kind!r}; it should be one of {', '.join(KINDS)}")
+    if not isinstance(card.source, str) or not card.source.strip():
+        raise ValueError(f"{name}.shape.source is {card.source!r}; it should say where the sizes stand")
     if not card.hidden_width and (card.experts is None or card.experts.dense_layers):
-        raise ValueError(f"{name} lacks hidden_width, which its layers without experts need")
+        raise ValueError(f"{where} lacks hidden_width, which its layers without experts need")
     return card
 
 

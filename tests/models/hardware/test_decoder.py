@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import subprocess
 import sys
 
@@ -10,16 +11,17 @@ from models.hardware.decoder import Decoder, Experts, GroupedQueryAttention, dec
 from models.hardware.workloads import MODELS
 from models.transformer import config as published
 
-TINY = {
-    "title": "tiny",
-    "source": "here",
-    "kind": "assumption",
+SIZES = {
     "layers": 2,
     "width": 8,
     "hidden_width": 16,
     "vocabulary": 10,
     "attention": {"heads": 4, "key_value_heads": 2, "head_width": 2},
 }
+
+
+def table(sizes=SIZES, **shape):
+    return {"title": "tiny", "shape": {"source": "here", "kind": "assumption", "value": sizes, **shape}}
 
 
 @pytest.mark.parametrize("name", decoders())
@@ -117,23 +119,34 @@ def test_distinct_experts_of_a_small_case_by_hand():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"layres": 2}, "unknown key tiny.layres; the nearest is 'layers'"),
-        ({"layers": 2.5}, "tiny.layers is 2.5; it should be a whole number"),
-        ({"layers": -1}, "tiny.layers is -1; it should be a whole number"),
-        ({"kind": "rumour"}, "tiny.kind is 'rumour'; it should be one of"),
-        ({"source": " "}, "tiny.source is empty"),
-        ({"hidden_width": 0}, "tiny lacks hidden_width"),
-        ({"attention": 3}, "tiny.attention is 3; it should be a table"),
-        ({"attention": {"heads": 4, "head_width": 2}}, "tiny.attention lacks key_value_heads"),
+        ({"layres": 2}, "unknown key tiny.shape.value.layres; the nearest is 'layers'"),
+        ({"layers": 2.5}, "tiny.shape.value.layers is 2.5; it should be a whole number"),
+        ({"layers": -1}, "tiny.shape.value.layers is -1; it should be a whole number"),
+        ({"hidden_width": 0}, "tiny.shape.value lacks hidden_width"),
+        ({"attention": 3}, "tiny.shape.value.attention is 3; it should be a table"),
+        ({"attention": {"heads": 4, "head_width": 2}}, "tiny.shape.value.attention lacks key_value_heads"),
     ],
 )
-def test_a_wrong_card_is_refused_with_its_key(change, message):
-    with pytest.raises(ValueError, match=message.replace(".", r"\.")):
-        read_decoder("tiny", {**TINY, **change})
+def test_a_wrong_size_is_refused_with_its_key(change, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read_decoder("tiny", table({**SIZES, **change}))
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ({"kind": "rumour"}, "tiny.shape.kind is 'rumour'; it should be one of measured"),
+        ({"source": " "}, "tiny.shape.source is ' '; it should say where the sizes stand"),
+        ({"value": 3}, "it should be a table with source, kind and value"),
+    ],
+)
+def test_a_shape_without_a_source_is_refused(shape, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read_decoder("tiny", table(**shape))
 
 
 def test_a_card_is_what_its_table_says():
-    card = read_decoder("tiny", TINY)
+    card = read_decoder("tiny", table())
     assert isinstance(card, Decoder)
     assert card.attention == GroupedQueryAttention(heads=4, key_value_heads=2, head_width=2)
     # Projections 8 x 2 x (8 + 4), block 3 x 8 x 16, twice; two tables of 10 x 8.
