@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from photonics.catalogue import KINDS
+from models.hardware.sourced_number import Number, check_keys, number, text
 from photonics.schema import nearest
 
 FILE = Path(__file__).with_suffix(".toml")
@@ -25,29 +25,6 @@ FORMATS = {"8-bit": "ops_8bit_per_s", "4-bit": "ops_4bit_per_s"}
 """Number formats by name, and where their peak stands."""
 POPULATIONS = ("leading", "all")
 _LEFT_OUT = "left_out_of_fit"
-_NUMBER_KEYS = ("value", "kind", "source", "note", "url", "low", "high")
-
-
-@dataclasses.dataclass(frozen=True)
-class Number:
-    """One published number in SI units.
-
-    Attributes:
-        value: the number.
-        kind: measured, vendor, paper, projection or assumption.
-        source: where it stands.
-        note: arithmetic, conditions, doubts; "" for none.
-        url: where to read it, "" for none.
-        low, high: its range, None where none is stated.
-    """
-
-    value: float
-    kind: str
-    source: str
-    note: str = ""
-    url: str = ""
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -262,7 +239,7 @@ def load_machines(path: Path = FILE) -> ConventionalMachines:
     """The file read and checked; ValueError with file, key and value for everything that is not as it should be."""
     try:
         document = tomllib.loads(path.read_text("utf-8"))
-        _check_keys("", document, ("machine", "server", "wall_power", "published_trend", "cmos_limit"))
+        check_keys("", document, ("machine", "server", "wall_power", "published_trend", "cmos_limit"))
         accelerators = {key: _accelerator(key, table) for key, table in _tables(document, "machine")}
         return ConventionalMachines(
             accelerators=accelerators,
@@ -291,38 +268,38 @@ def _one_of(what: str, name: str, known: Mapping[str, str] | tuple[str, ...]) ->
 
 def _accelerator(key: str, table: Any) -> Accelerator:
     where = f"machine.{key}"
-    _check_keys(where, table, ("name", "year", "tdp_w"), ("memory_byte_per_s", _LEFT_OUT, *FORMATS.values()))
-    peaks = {name: _number(table, where, field) for name, field in FORMATS.items() if field in table}
+    check_keys(where, table, ("name", "year", "tdp_w"), ("memory_byte_per_s", _LEFT_OUT, *FORMATS.values()))
+    peaks = {name: number(table, where, field) for name, field in FORMATS.items() if field in table}
     if not peaks:
         raise ValueError(f"{where} lacks a peak; it should have {' or '.join(FORMATS.values())}")
-    memory = _number(table, where, "memory_byte_per_s") if "memory_byte_per_s" in table else None
+    memory = number(table, where, "memory_byte_per_s") if "memory_byte_per_s" in table else None
     return Accelerator(
         key=key,
-        name=_text(table, where, "name"),
-        year=_number(table, where, "year"),
+        name=text(table, where, "name"),
+        year=number(table, where, "year"),
         peak_ops_per_s=peaks,
-        tdp_w=_number(table, where, "tdp_w"),
+        tdp_w=number(table, where, "tdp_w"),
         memory_byte_per_s=memory,
-        left_out_of_fit=_text(table, where, _LEFT_OUT) if _LEFT_OUT in table else "",
+        left_out_of_fit=text(table, where, _LEFT_OUT) if _LEFT_OUT in table else "",
     )
 
 
 def _server(key: str, table: Any, accelerators: Mapping[str, Accelerator]) -> Server:
     where = f"server.{key}"
-    _check_keys(where, table, ("name", "machine", "scope", "count", "power_w"))
-    machine = _text(table, where, "machine")
+    check_keys(where, table, ("name", "machine", "scope", "count", "power_w"))
+    machine = text(table, where, "machine")
     if machine not in accelerators:
         raise ValueError(f"{where}.machine is {machine!r}; the nearest machine is {nearest(machine, accelerators)!r}")
-    count, power_w = _number(table, where, "count"), _number(table, where, "power_w")
+    count, power_w = number(table, where, "count"), number(table, where, "power_w")
     factor = power_w.value / (count.value * accelerators[machine].tdp_w.value)
-    return Server(key, _text(table, where, "name"), machine, _text(table, where, "scope"), count, power_w, factor)
+    return Server(key, text(table, where, "name"), machine, text(table, where, "scope"), count, power_w, factor)
 
 
 def _published(key: str, table: Any) -> PublishedTrend:
     where = f"published_trend.{key}"
-    _check_keys(where, table, ("name", "what", "doubling_time_years"))
-    doubling = _number(table, where, "doubling_time_years")
-    return PublishedTrend(key, _text(table, where, "name"), _text(table, where, "what"), doubling)
+    check_keys(where, table, ("name", "what", "doubling_time_years"))
+    doubling = number(table, where, "doubling_time_years")
+    return PublishedTrend(key, text(table, where, "name"), text(table, where, "what"), doubling)
 
 
 def _tables(document: dict[str, Any], group: str) -> Iterator[tuple[str, Any]]:
@@ -331,56 +308,6 @@ def _tables(document: dict[str, Any], group: str) -> Iterator[tuple[str, Any]]:
     yield from document[group].items()
 
 
-def _check_keys(where: str, table: object, needed: tuple[str, ...], allowed: tuple[str, ...] = ()) -> None:
-    if not isinstance(table, dict):
-        raise ValueError(f"{where} is {table!r}; it should be a table")
-    for key in table:
-        if key not in (*needed, *allowed):
-            path = f"{where}.{key}".lstrip(".")
-            raise ValueError(f"unknown key {path!r}; the nearest is {nearest(key, (*needed, *allowed))!r}")
-    missing = [key for key in needed if key not in table]
-    if missing:
-        raise ValueError(f"{where or 'the file'} lacks {', '.join(missing)}")
-
-
-def _text(table: Mapping[str, Any], where: str, key: str) -> str:
-    if not isinstance(table[key], str) or not table[key].strip():
-        raise ValueError(f"{where}.{key} is {table[key]!r}; it should be a text")
-    return table[key]
-
-
 def _lone_number(document: Mapping[str, Any], group: str, key: str) -> Number:
-    _check_keys(group, document[group], (key,))
-    return _number(document[group], group, key)
-
-
-def _number(table: Mapping[str, Any], group: str, key: str) -> Number:
-    where = f"{group}.{key}"
-    entry = table[key]
-    _check_keys(where, entry, ("value", "kind", "source"), _NUMBER_KEYS)
-    if entry["kind"] not in KINDS:
-        raise ValueError(f"{where} is of kind {entry['kind']!r}; it should be one of {', '.join(KINDS)}")
-    texts = {name: _text(entry, where, name) for name in ("source", "note", "url") if name in entry}
-    values = {name: _positive(entry, where, name) for name in ("value", "low", "high") if name in entry}
-    if len({"low", "high"} & set(values)) == 1 or (entry["kind"] == "projection" and len(values) < 3):
-        raise ValueError(f"{where} should state both low and high")
-    if len(values) == 3 and not values["low"] <= values["value"] <= values["high"]:
-        raise ValueError(
-            f"{where} is {values['value']!r}, outside its low = {values['low']!r} and high = {values['high']!r}"
-        )
-    return Number(
-        value=values["value"],
-        kind=entry["kind"],
-        source=texts["source"],
-        note=texts.get("note", ""),
-        url=texts.get("url", ""),
-        low=values.get("low"),
-        high=values.get("high"),
-    )
-
-
-def _positive(entry: Mapping[str, Any], where: str, name: str) -> float:
-    value = entry[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise ValueError(f"{where} has {name} = {value!r}; it should be a positive number")
-    return float(value)
+    check_keys(group, document[group], (key,))
+    return number(document[group], group, key)

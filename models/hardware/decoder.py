@@ -43,12 +43,17 @@ class GroupedQueryAttention:
         return width * self.head_width * (2 * self.heads + 2 * self.key_value_heads)
 
     @property
+    def output_inputs(self) -> int:
+        """Inputs of the output projection, h w."""
+        return self.heads * self.head_width
+
+    @property
     def cached_numbers(self) -> int:
         """Numbers that one token leaves behind in one layer, 2 g w."""
         return 2 * self.key_value_heads * self.head_width
 
-    def macs_per_pair(self) -> int:
-        """Multiply-accumulates of scores and mix for one token and one token that it sees, 2 h w."""
+    def macs_per_pair(self, *, absorbed: bool = False) -> int:
+        """Multiply-accumulates of scores and mix for one token and one token that it sees, 2 h w; nothing to absorb."""
         return 2 * self.heads * self.head_width
 
 
@@ -76,7 +81,12 @@ class LatentAttention:
         queries = self.query_rank * (width + self.heads * (self.head_width + self.rotary_width))
         down = width * (self.key_value_rank + self.rotary_width)
         up = self.key_value_rank * self.heads * (self.head_width + self.value_width)
-        return queries + down + up + self.heads * self.value_width * width
+        return queries + down + up + self.output_inputs * width
+
+    @property
+    def output_inputs(self) -> int:
+        """Inputs of the output projection, heads times the width of a value."""
+        return self.heads * self.value_width
 
     @property
     def cached_numbers(self) -> int:
@@ -180,15 +190,24 @@ class Decoder:
         tokens = (self.layers - windowed) * context + windowed * min(context, self.attention.window)
         return tokens * self.attention.cached_numbers * bits / 8
 
+    @property
+    def block_weights(self) -> int:
+        """Weights of a feed-forward block without experts, three matrices of d x hidden width."""
+        return 3 * self.width * self.hidden_width
+
+    @property
+    def expert_weights(self) -> int:
+        """Weights of one expert, three matrices of d x its width; 0 for a dense model."""
+        return 3 * self.width * self.experts.width if self.experts else 0
+
     def _layer_weights(self, routed: float) -> float:
         """Weights of all layers, with so many routed experts in each that has experts."""
-        block = 3 * self.width
         total = float(self.layers * self.attention.weights(self.width))
         if self.experts is None:
-            return total + self.layers * block * self.hidden_width
+            return total + self.layers * self.block_weights
         mixed = self.layers - self.experts.dense_layers
-        total += self.experts.dense_layers * block * self.hidden_width
-        total += mixed * block * self.experts.width * (routed + self.experts.shared)
+        total += self.experts.dense_layers * self.block_weights
+        total += mixed * self.expert_weights * (routed + self.experts.shared)
         return total + mixed * self.width * self.experts.count
 
 
