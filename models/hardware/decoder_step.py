@@ -27,6 +27,7 @@ class Operator:
         name: what it computes.
         kind: a product with weights, one of data with data, or no product.
         count: how many a step has.
+        bits: of its weights; 16 where it has none.
         macs: multiply-accumulates of one.
         weight_byte, cache_byte, activation_byte: what one moves [byte]; the cache read and written.
     """
@@ -34,6 +35,7 @@ class Operator:
     name: str
     kind: Kind
     count: int
+    bits: int = 16
     macs: float = 0.0
     weight_byte: float = 0.0
     cache_byte: float = 0.0
@@ -84,11 +86,16 @@ class Precision:
 
     Attributes:
         weight_bits, cache_bits, activation_bits: of weights, of keys and values, of everything between operators.
+        head_bits: of the output head, which quantised checkpoints leave at 16 bits.
     """
 
     weight_bits: int = 16
     cache_bits: int = 16
     activation_bits: int = 16
+    head_bits: int = 16
+
+
+SIXTEEN_BIT = Precision()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +127,7 @@ class _Phase:
         return self.sequences * (min(self.before, window) if window else self.before)
 
 
-def prefill_step(decoder: Decoder, tokens: int, batch: int = 1, precision: Precision = Precision()) -> Step:
+def prefill_step(decoder: Decoder, tokens: int, batch: int = 1, precision: Precision = SIXTEEN_BIT) -> Step:
     """Reading `batch` prompts of `tokens` tokens; ValueError unless both are at least 1.
 
     ops    2 b s (weights without head) + 2 b V d + 2 b (s (s + 1) / 2) L macs per pair        dense, no windows
@@ -129,7 +136,7 @@ def prefill_step(decoder: Decoder, tokens: int, batch: int = 1, precision: Preci
     return _step(decoder, _Phase(batch * tokens, batch, batch, 0), precision, absorbed=False)
 
 
-def decode_step(decoder: Decoder, context: int, batch: int = 1, precision: Precision = Precision()) -> Step:
+def decode_step(decoder: Decoder, context: int, batch: int = 1, precision: Precision = SIXTEEN_BIT) -> Step:
     """One token for each of `batch` sequences with `context` tokens in the cache; ValueError for no batch.
 
         byte   weights read (layers, head, experts that someone takes) + b (c + 1) cache per token + activations
@@ -194,7 +201,10 @@ class _Operators:
         rows = 2 * self.phase.tokens * card.width
         yield Operator(name="embedding", kind="elementwise", count=1, activation_byte=self._activations(rows))
         head = self._product("head", 1, card.head_weights, last * (card.width + card.vocabulary))
-        yield dataclasses.replace(head, macs=float(last * card.head_weights))
+        head_byte = card.head_weights * self.precision.head_bits / 8
+        yield dataclasses.replace(
+            head, macs=float(last * card.head_weights), weight_byte=head_byte, bits=self.precision.head_bits
+        )
 
     def _inside(self, hidden_width: int) -> float:
         """Numbers moved by a gated block: in, gate and up out, both in and their product out, that in, and out."""
@@ -205,6 +215,7 @@ class _Operators:
             name=name,
             kind="weights",
             count=count,
+            bits=self.precision.weight_bits,
             macs=float(self.phase.tokens * weights),
             weight_byte=weights * self.precision.weight_bits / 8,
             activation_byte=self._activations(moved),

@@ -58,10 +58,16 @@ def test_weights_of_a_step_are_those_of_the_card(name):
 
 def test_bits_count():
     card = decoder("llama-2-70b")
-    full, half = decode_step(card, 4096, 4), decode_step(card, 4096, 4, Precision(weight_bits=8, cache_bits=4))
+    full, half = (
+        decode_step(card, 4096, 4),
+        decode_step(card, 4096, 4, Precision(weight_bits=8, cache_bits=4, head_bits=8)),
+    )
     assert half.weight_byte == full.weight_byte / 2
     assert half.cache_byte == full.cache_byte / 4
     assert half.ops == full.ops
+    # The head of a quantised checkpoint stays as it was, unless told otherwise.
+    kept = decode_step(card, 4096, 4, Precision(weight_bits=8))
+    assert kept.weight_byte == half.weight_byte + card.head_weights
 
 
 def test_experts_of_mixtral_are_met_by_the_tokens_that_chose_them():
