@@ -1,4 +1,4 @@
-"""Shares of rated peaks that products, memories and links reach, and the latencies between: one set for all machines."""
+"""Shares of rated peaks that products, memories and links reach, and latencies between: one set for all machines."""
 
 import dataclasses
 import functools
