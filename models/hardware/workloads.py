@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from models.hardware.decoder import GroupedQueryAttention, decoder
 from photonics.schema import nearest
 from photonics.work import Contraction, Work
 
@@ -52,26 +53,26 @@ class ModelShape:
         return self.layers * layer + 2 * self.vocabulary * self.width + self.width
 
 
-def _llama_3_1(layers: int, width: int, heads: int, hidden_width: int) -> ModelShape:
+def _shape(name: str) -> ModelShape:
+    """The shape of a dense card with grouped queries; the cards are the one place where sizes stand."""
+    card = decoder(name)
+    if not isinstance(card.attention, GroupedQueryAttention):
+        raise TypeError(f"{name} has no grouped queries, which the products here are built from")
     return ModelShape(
-        layers=layers,
-        width=width,
-        heads=heads,
-        key_value_heads=8,
-        head_width=128,
-        hidden_width=hidden_width,
-        vocabulary=128256,
+        layers=card.layers,
+        width=card.width,
+        heads=card.attention.heads,
+        key_value_heads=card.attention.key_value_heads,
+        head_width=card.attention.head_width,
+        hidden_width=card.hidden_width,
+        vocabulary=card.vocabulary,
     )
 
 
 MODELS: Mapping[str, ModelShape] = MappingProxyType(
-    {
-        "llama-3.1-8b": _llama_3_1(layers=32, width=4096, heads=32, hidden_width=14336),
-        "llama-3.1-70b": _llama_3_1(layers=80, width=8192, heads=64, hidden_width=28672),
-        "llama-3.1-405b": _llama_3_1(layers=126, width=16384, heads=128, hidden_width=53248),
-    }
+    {name: _shape(name) for name in ("llama-3.1-8b", "llama-3.1-70b", "llama-3.1-405b")}
 )
-"""Shapes by name: Grattafiori et al., The Llama 3 Herd of Models, 2024, table 3, and the models' config.json."""
+"""Shapes by name, from the cards of `models.hardware.decoder`, where their sources stand."""
 
 
 @dataclasses.dataclass(frozen=True)
