@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from models.hardware.sourced_number import check_keys, number, text
 from photonics.catalogue import KINDS
 from photonics.schema import nearest
 
@@ -228,37 +229,43 @@ def decoder(name: str) -> Decoder:
 
 def read_decoder(name: str, table: Mapping[str, Any]) -> Decoder:
     """A card from a table of the file; ValueError that names the key for one that is unknown, missing or no size."""
-    shape = table.get("shape")
-    if not isinstance(shape, dict) or not isinstance(shape.get("value"), dict):
-        raise ValueError(f"{name}.shape is {shape!r}; it should be a table with source, kind and value")
+    stated = ("parameters", "active_parameters")
+    check_keys(name, table, ("title", "shape"), stated)
+    shape = table["shape"]
+    check_keys(f"{name}.shape", shape, ("source", "kind", "value"))
+    if not isinstance(shape["value"], dict):
+        raise ValueError(f"{name}.shape.value is {shape['value']!r}; it should be a table")
     sizes, where = dict(shape["value"]), f"{name}.shape.value"
-    attention = sizes.get("attention")
-    if not isinstance(attention, dict):
-        raise ValueError(f"{where}.attention is {attention!r}; it should be a table")
-    kind = LatentAttention if "key_value_rank" in attention else GroupedQueryAttention
+    attention = sizes.get("attention", {})
+    latent = isinstance(attention, dict) and "key_value_rank" in attention
+    kind = LatentAttention if latent else GroupedQueryAttention
     sizes["attention"] = _filled(kind, f"{where}.attention", attention)
     if "experts" in sizes:
         sizes["experts"] = _filled(Experts, f"{where}.experts", sizes["experts"])
-    stated = {f"published_{key}": table[key]["value"] for key in ("parameters", "active_parameters") if key in table}
-    words = {"name": name, "title": table.get("title"), "source": shape.get("source"), "kind": shape.get("kind")}
-    card = _filled(Decoder, where, {**words, **stated, **sizes})
+    words = {"name": name, "title": text(table, name, "title"), "kind": shape["kind"]}
+    words |= {"source": text(shape, f"{name}.shape", "source")}
+    counts = {f"published_{key}": number(table, name, key).value for key in stated if key in table}
+    card = _filled(Decoder, where, {**words, **counts, **sizes})
     if card.kind not in KINDS:
         raise ValueError(f"{name}.shape.kind is {card.kind!r}; it should be one of {', '.join(KINDS)}")
-    if not isinstance(card.source, str) or not card.source.strip():
-        raise ValueError(f"{name}.shape.source is {card.source!r}; it should say where the sizes stand")
     if not card.hidden_width and (card.experts is None or card.experts.dense_layers):
         raise ValueError(f"{where} lacks hidden_width, which its layers without experts need")
     return card
 
 
 def _filled(kind: type[_Filled], where: str, table: Mapping[str, Any]) -> _Filled:
+    if not isinstance(table, dict):
+        raise ValueError(f"{where} is {table!r}; it should be a table")
     fields = {field.name: field for field in dataclasses.fields(kind)}  # pyright: ignore[reportArgumentType]
     for key, value in table.items():
         if key not in fields:
             raise ValueError(f"unknown key {where}.{key}; the nearest is {nearest(key, fields)!r}")
+        least = 1 if fields[key].default is dataclasses.MISSING else 0
         counts = fields[key].type is int
-        if counts and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-            raise ValueError(f"{where}.{key} is {value!r}; it should be a whole number")
+        if counts and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+            raise ValueError(f"{where}.{key} is {value!r}; it should be a whole number from {least}")
+        if fields[key].type is bool and not isinstance(value, bool):
+            raise ValueError(f"{where}.{key} is {value!r}; it should be true or false")
     needed = [key for key, field in fields.items() if field.default is dataclasses.MISSING and key not in table]
     if needed:
         raise ValueError(f"{where} lacks {', '.join(needed)}")

@@ -7,7 +7,8 @@ Weights are read once per step, the cache of a sequence once per layer and step,
 every operator. Norm and residual addition are one operator, and so are scores, softmax and mix (Dao et al.,
 FlashAttention, 2022, arXiv 2205.14135): the matrix of scores never leaves the chip. The embedding is a row per token.
 
-Left out: rotary positions, biases, sampling, what a chip reads twice because its caches are small. No JAX.
+Left out: rotary positions, biases, sampling, what a chip reads twice because its caches are small. What the inner
+vectors of latent attention move is taken as one vector of all its weights over the width. No JAX.
 """
 
 import dataclasses
@@ -47,6 +48,24 @@ class Operator:
         return self.weight_byte + self.cache_byte + self.activation_byte
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Precision:
+    """Bits of a stored number.
+
+    Attributes:
+        weight_bits, cache_bits, activation_bits: of weights, of keys and values, of everything between operators.
+        head_bits: of the output head, which quantised checkpoints leave at 16 bits.
+    """
+
+    weight_bits: int = 16
+    cache_bits: int = 16
+    activation_bits: int = 16
+    head_bits: int = 16
+
+
+SIXTEEN_BIT = Precision()
+
+
 @dataclasses.dataclass(frozen=True)
 class Step:
     """The operators of one step, in the order of the first layer; sums over all layers.
@@ -54,10 +73,14 @@ class Step:
     Attributes:
         operators: what is done.
         tokens: tokens that the step reads, b s or b.
+        decoder: whose step it is.
+        precision: bits of what is stored.
     """
 
     operators: tuple[Operator, ...]
     tokens: int
+    decoder: Decoder
+    precision: Precision
 
     @property
     def ops(self) -> float:
@@ -79,23 +102,13 @@ class Step:
         """All that is moved [byte]."""
         return sum(one.byte * one.count for one in self.operators)
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Precision:
-    """Bits of a stored number.
-
-    Attributes:
-        weight_bits, cache_bits, activation_bits: of weights, of keys and values, of everything between operators.
-        head_bits: of the output head, which quantised checkpoints leave at 16 bits.
-    """
-
-    weight_bits: int = 16
-    cache_bits: int = 16
-    activation_bits: int = 16
-    head_bits: int = 16
-
-
-SIXTEEN_BIT = Precision()
+    @property
+    def stored_byte(self) -> float:
+        """What must be in memory [byte]: all weights, those of idle experts and the embedding included, and the cache."""
+        card = self.decoder
+        tables = card.head_weights * (1 if card.tied_head else 2)
+        layers_byte = (card.parameters - tables) * self.precision.weight_bits / 8
+        return layers_byte + tables * self.precision.head_bits / 8 + self.cache_byte
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,7 +170,8 @@ def _check(**counts: int) -> None:
 
 def _step(decoder: Decoder, phase: _Phase, precision: Precision, *, absorbed: bool) -> Step:
     made = _Operators(decoder, phase, precision, absorbed)
-    return Step((*made.attention(), *made.feed_forward(), *made.rest()), phase.tokens)
+    operators = (*made.attention(), *made.feed_forward(), *made.rest())
+    return Step(operators, phase.tokens, decoder, precision)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -143,7 +143,8 @@ def _machine(key: str, document: dict[str, Any]) -> Machine:
         found = number(table, where, last)
         numbers[path] = dataclasses.replace(found, source=named.get(found.source, found.source))
     ordered = {path: numbers[path] for path in VALUES if path in numbers}
-    return Machine(key, name, maker, scope, document.get("description", ""), ordered)
+    description = text(document, key, "description") if "description" in document else ""
+    return Machine(key, name, maker, scope, description, ordered)
 
 
 def _entries(document: dict[str, Any], groups: tuple[str, ...]) -> list[tuple[str, str, dict[str, Any]]]:

@@ -57,7 +57,7 @@ def text(table: Mapping[str, Any], where: str, key: str) -> str:
 
 def number(table: Mapping[str, Any], group: str, key: str) -> Number:
     """The number under a key; ValueError without source or kind, or with a value outside of its own range."""
-    where = f"{group}.{key}"
+    where = f"{group}.{key}".lstrip(".")
     entry = table[key]
     check_keys(where, entry, ("value", "kind", "source"), _NUMBER_KEYS)
     if entry["kind"] not in KINDS:

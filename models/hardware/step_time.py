@@ -14,10 +14,9 @@ machines of their own, what scheduling adds.
 import dataclasses
 from collections.abc import Mapping
 
-from models.hardware.decoder import Decoder
-from models.hardware.decoder_step import SIXTEEN_BIT, Operator, Precision, Step
+from models.hardware.decoder_step import Operator, Step
 from models.hardware.efficiencies import Efficiencies
-from models.hardware.machine import Machine, Tier
+from models.hardware.machine import AbsentValue, Machine, Tier
 
 _FORMATS = {16: ("bf16",), 8: ("fp8", "int8"), 4: ("fp4",)}
 
@@ -57,7 +56,7 @@ class StepTime:
 def placed(machine: Machine, devices: int, needed_byte: float) -> Tier:
     """The nearest memory that holds so many bytes, over all machines; DoesNotFit where none does."""
     if not machine.tiers:
-        machine.need("memory.hbm.byte_per_s")
+        raise AbsentValue(machine.key, "memory.hbm.byte_per_s")
     for tier in machine.tiers:
         if devices * tier.byte >= needed_byte:
             return tier
@@ -75,26 +74,19 @@ def peak_op_per_s(machine: Machine, bits: int) -> float:
 
 def step_time(
     step: Step,
-    decoder: Decoder,
     machine: Machine,
     efficiencies: Efficiencies,
     *,
     devices: int = 1,
-    precision: Precision = SIXTEEN_BIT,
-    stored_byte: float | None = None,
 ) -> StepTime:
-    """Time of one step on `devices` machines.
+    """Time of one step on `devices` machines, which hold all that the step needs stored.
 
-    `stored_byte` is what must fit, by default all weights and the cache that the step touches. ValueError for less than
-    one device; DoesNotFit; AbsentValue for a peak, a memory or a link that is needed and not published.
+    ValueError for less than one device; DoesNotFit; AbsentValue for a peak, a memory or a link that is needed and not
+    published. Products of data with data run at the 16-bit peak, whatever the weights are.
     """
     if devices < 1:
         raise ValueError(f"devices is {devices}; it should be at least 1")
-    if stored_byte is None:
-        tables = decoder.head_weights * (1 if decoder.tied_head else 2)
-        stored_byte = (decoder.parameters - tables) * precision.weight_bits / 8 + tables * precision.head_bits / 8
-        stored_byte += step.cache_byte
-    tier = placed(machine, devices, stored_byte)
+    tier, layers = placed(machine, devices, step.stored_byte), step.decoder.layers
     # Norms and rows of the embedding are no products, and nothing is asked of the machine for them.
     peaks = {bits: peak_op_per_s(machine, bits) for bits in {one.bits for one in step.operators if one.macs}}
     spent = {"compute": 0.0, tier.name: 0.0, "latency": 0.0, "link": 0.0}
@@ -103,11 +95,11 @@ def step_time(
         shown_s = 2 * one.macs / devices / (peaks[one.bits] * share) if one.macs else 0.0
         moved_s = _moved_byte(one, devices) / (efficiencies.memory * tier.byte_per_s)
         spent["compute" if shown_s >= moved_s else tier.name] += one.count * max(shown_s, moved_s)
-    idle_s = max(decoder.layers * efficiencies.layer_s - sum(spent.values()), 0.0)
-    spent["latency"] = idle_s + decoder.layers * efficiencies.kernels_per_layer * efficiencies.kernel_s
+    idle_s = max(layers * efficiencies.layer_s - sum(spent.values()), 0.0)
+    spent["latency"] = idle_s + layers * efficiencies.kernels_per_layer * efficiencies.kernel_s
     if devices > 1:
-        reductions = 2 * decoder.layers
-        vectors_byte = step.tokens * decoder.width * precision.activation_bits / 8
+        reductions = 2 * layers
+        vectors_byte = step.tokens * step.decoder.width * step.precision.activation_bits / 8
         wire_byte = 2 * (devices - 1) / devices * vectors_byte
         spent["latency"] += reductions * efficiencies.all_reduce_s
         spent["link"] = reductions * wire_byte / (efficiencies.link * machine.need("link.byte_per_s"))

@@ -119,9 +119,12 @@ def test_distinct_experts_of_a_small_case_by_hand():
     ("change", "message"),
     [
         ({"layres": 2}, "unknown key tiny.shape.value.layres; the nearest is 'layers'"),
-        ({"layers": 2.5}, "tiny.shape.value.layers is 2.5; it should be a whole number"),
-        ({"layers": -1}, "tiny.shape.value.layers is -1; it should be a whole number"),
+        ({"layers": 2.5}, "tiny.shape.value.layers is 2.5; it should be a whole number from 1"),
+        ({"layers": -1}, "tiny.shape.value.layers is -1; it should be a whole number from 1"),
         ({"hidden_width": 0}, "tiny.shape.value lacks hidden_width"),
+        ({"layers": 0}, "tiny.shape.value.layers is 0; it should be a whole number from 1"),
+        ({"tied_head": 1}, "tiny.shape.value.tied_head is 1; it should be true or false"),
+        ({"experts": 4}, "tiny.shape.value.experts is 4; it should be a table"),
         ({"attention": 3}, "tiny.shape.value.attention is 3; it should be a table"),
         ({"attention": {"heads": 4, "head_width": 2}}, "tiny.shape.value.attention lacks key_value_heads"),
     ],
@@ -135,13 +138,19 @@ def test_a_wrong_size_is_refused_with_its_key(change, message):
     ("shape", "message"),
     [
         ({"kind": "rumour"}, "tiny.shape.kind is 'rumour'; it should be one of measured"),
-        ({"source": " "}, "tiny.shape.source is ' '; it should say where the sizes stand"),
-        ({"value": 3}, "it should be a table with source, kind and value"),
+        ({"source": " "}, "tiny.shape.source is ' '; it should be a text"),
+        ({"value": 3}, "tiny.shape.value is 3; it should be a table"),
+        ({"url": "here"}, "unknown key 'tiny.shape.url'"),
     ],
 )
 def test_a_shape_without_a_source_is_refused(shape, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         read_decoder("tiny", table(**shape))
+
+
+def test_a_key_beside_the_shape_is_refused():
+    with pytest.raises(ValueError, match=r"unknown key 'tiny\.prameters'; the nearest is 'parameters'"):
+        read_decoder("tiny", {**table(), "prameters": 3})
 
 
 def test_a_card_is_what_its_table_says():
