@@ -104,7 +104,7 @@ class Step:
 
     @property
     def stored_byte(self) -> float:
-        """What must be in memory [byte]: all weights, those of idle experts and the embedding included, and the cache."""
+        """What must be in memory [byte]: all weights, idle experts and embedding included, and the cache."""
         card = self.decoder
         tables = card.head_weights * (1 if card.tied_head else 2)
         layers_byte = (card.parameters - tables) * self.precision.weight_bits / 8
